@@ -1,0 +1,1 @@
+"""Generator of streaming hardware for piecewise-approximated convolutions."""
