@@ -1,0 +1,245 @@
+"""Replace the convolutions of any module by piecewise-approximated ones."""
+
+import copy
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import nn
+
+from pa_nn.activations import PAActivation
+from pa_nn.layers import PAConv2d, PALayer, PALinear
+from pa_nn.weights import check_pieces, endpoints
+
+__all__ = ["convert", "convertible_layers", "project", "reestimate_batch_norm"]
+
+SAMPLES_PER_BATCH = 65536
+_UNSET = object()
+
+
+def convertible_layers(model: nn.Module) -> dict[str, nn.Module]:
+    """Convolutions and linear layers by path, in order of registration.
+
+    Only :class:`torch.nn.Conv2d` and :class:`torch.nn.Linear` themselves, not their subclasses,
+    whose forward may do something else.
+    """
+    return {
+        path: module
+        for path, module in model.named_modules()
+        if type(module) in (nn.Conv2d, nn.Linear)
+    }
+
+
+def _default_keep(layers: Mapping[str, nn.Module]) -> set[str]:
+    """First convolution, last linear layer, and depthwise convolutions: the paper's choice."""
+    convolutions = [path for path, layer in layers.items() if isinstance(layer, nn.Conv2d)]
+    linears = [path for path, layer in layers.items() if isinstance(layer, nn.Linear)]
+    depthwise = [
+        path
+        for path in convolutions
+        if layers[path].groups > 1 and layers[path].groups == layers[path].in_channels
+    ]
+    return {*convolutions[:1], *linears[-1:], *depthwise}
+
+
+def _plan(
+    layers: Mapping[str, nn.Module],
+    pieces: tuple[int, int | None],
+    keep: Iterable[str] | None,
+    per_layer: Mapping[str, tuple[int, int | None]],
+) -> dict[str, tuple[int, int | None]]:
+    """M and N of each path to convert."""
+    if isinstance(keep, str):
+        raise TypeError(f"keep must be a collection of paths, not the string {keep!r}")
+    kept = _default_keep(layers) - per_layer.keys() if keep is None else set(keep)
+    for path in [*kept, *per_layer]:
+        if path not in layers:
+            known = ", ".join(layers) or "none"
+            raise ValueError(f"No convolution or linear layer at {path!r}; there are: {known}")
+    both = sorted(kept & per_layer.keys())
+    if both:
+        raise ValueError(f"Layer {both[0]!r} is both in keep and in per_layer")
+    plan = {path: per_layer.get(path, pieces) for path in layers if path not in kept}
+    for m, n in plan.values():
+        check_pieces(m)
+        if n is not None:
+            PAActivation(n)
+    return plan
+
+
+def _replace(layer: nn.Module, m: int, n: int | None, options: Mapping[str, Any]) -> nn.Module:
+    """A PA layer that shares the parameters of ``layer``."""
+    common = {"bias": layer.bias is not None, "m": m, "n": n, "device": "meta", **options}
+    new: nn.Module
+    if isinstance(layer, nn.Conv2d):
+        new = PAConv2d(
+            layer.in_channels,
+            layer.out_channels,
+            layer.kernel_size,
+            layer.stride,
+            layer.padding,
+            layer.dilation,
+            layer.groups,
+            padding_mode=layer.padding_mode,
+            **common,
+        )
+    elif isinstance(layer, nn.Linear):
+        new = PALinear(layer.in_features, layer.out_features, **common)
+    else:
+        raise TypeError(f"Cannot convert a {type(layer).__name__}")
+    new.weight, new.bias = layer.weight, layer.bias
+    if isinstance(new, PALayer) and new.activation is not None:
+        new.activation.to(layer.weight.device)
+    return new.train(layer.training)
+
+
+def _substitute(model: nn.Module, replacements: Mapping[nn.Module, nn.Module]) -> None:
+    """Put the replacements in at every place a module is registered at, shared ones included."""
+    for parent in list(model.modules()):
+        for name, child in list(parent._modules.items()):
+            if child in replacements:
+                setattr(parent, name, replacements[child])
+
+
+def _images(batch: Any) -> torch.Tensor:
+    return batch[0] if isinstance(batch, (tuple, list)) else batch
+
+
+def _samples(x: torch.Tensor) -> torch.Tensor:
+    """At most SAMPLES_PER_BATCH elements, evenly spread in memory order."""
+    flat = x.detach().float().flatten()
+    return flat[:: max(1, -(-flat.numel() // SAMPLES_PER_BATCH))].cpu()
+
+
+@contextmanager
+def _evaluating(model: nn.Module) -> Iterator[None]:
+    """Evaluation mode without gradients, each module's own mode restored afterwards."""
+    modes = {module: module.training for module in model.modules()}
+    model.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        for module, mode in modes.items():
+            module.training = mode
+
+
+def _gather_inputs(
+    model: nn.Module, layers: Mapping[str, nn.Module], calibration: Iterable[Any]
+) -> dict[str, torch.Tensor]:
+    """Samples of what each layer is given, by path; layers that never ran are missing."""
+    seen: dict[str, list[torch.Tensor]] = {}
+
+    def watch(path: str) -> Any:
+        def hook(_: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
+            seen.setdefault(path, []).append(_samples(inputs[0]))
+
+        return hook
+
+    handles = [layer.register_forward_pre_hook(watch(path)) for path, layer in layers.items()]
+    try:
+        with _evaluating(model):
+            for batch in calibration:
+                model(_images(batch))
+    finally:
+        for handle in handles:
+            handle.remove()
+    return {path: torch.cat(samples) for path, samples in seen.items()}
+
+
+def convert(
+    model: nn.Module,
+    M: int,  # noqa: N803
+    N: int | None,  # noqa: N803
+    *,
+    keep: Iterable[str] | None = None,
+    per_layer: Mapping[str, tuple[int, int | None]] | None = None,
+    calibration: Iterable[Any] | None = None,
+    lambda_w: float | None = None,
+    lambda_a: float | None = None,
+    lambda_delta: float | None = None,
+    eq14_sign: int = -1,
+) -> nn.Module:
+    """Return a copy of ``model`` whose convolutions and linear layers are piecewise-approximated.
+
+    Parameters
+    ----------
+    model : module
+        Any module made of :class:`torch.nn.Conv2d` and :class:`torch.nn.Linear`; left as it is.
+    M, N : int
+        Non-zero weight pieces (even) and activation pieces of every layer; ``N=None`` keeps
+        activations in full precision.
+    keep : paths, optional
+        Layers that stay as they are.  By default the first convolution, the last linear layer (the
+        paper's choice) and depthwise convolutions.
+    per_layer : mapping from path to (M, N), optional
+        Layers with pieces of their own, converted even where the default would keep them.
+    calibration : batches, optional
+        Input tensors, or tuples that start with one.  ``beta`` and ``v`` of a layer start from the
+        rectified inputs it is given (Lloyd-Max); without, from those of a unit Gaussian.
+    lambda_w, lambda_a, lambda_delta, eq14_sign
+        As for :class:`~pa_nn.layers.PAConv2d`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        M odd or out of range, N out of range, an unknown path, weights not finite (by path).
+    """
+    model = copy.deepcopy(model)
+    layers = convertible_layers(model)
+    plan = _plan(layers, (M, N), keep, per_layer or {})
+    for path, (m, _) in plan.items():
+        try:
+            endpoints(layers[path].weight, m)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from None
+    chosen = {path: layers[path] for path in plan}
+    inputs = {} if calibration is None else _gather_inputs(model, chosen, calibration)
+    options = {
+        "lambda_w": lambda_w,
+        "lambda_a": lambda_a,
+        "lambda_delta": lambda_delta,
+        "eq14_sign": eq14_sign,
+    }
+    replacements = {}
+    for path, (m, n) in plan.items():
+        new = replacements[layers[path]] = _replace(layers[path], m, n, options)
+        activation = new.activation
+        if isinstance(activation, PAActivation) and path in inputs:
+            activation.initialise(inputs[path])
+    if model in replacements:
+        return replacements[model]
+    _substitute(model, replacements)
+    return model
+
+
+@torch.no_grad()
+def reestimate_batch_norm(model: nn.Module, batches: Iterable[Any]) -> None:
+    """Set running statistics of batch normalisation to the averages over ``batches``, in place."""
+    norms = [
+        module
+        for module in model.modules()
+        if isinstance(module, nn.modules.batchnorm._BatchNorm) and module.track_running_stats
+    ]
+    if not norms:
+        return
+    momenta = [norm.momentum for norm in norms]
+    with _evaluating(model):
+        for norm in norms:
+            norm.reset_running_stats()
+            norm.momentum = None  # cumulative average
+            norm.training = True
+        try:
+            for batch in batches:
+                model(_images(batch))
+        finally:
+            for norm, momentum in zip(norms, momenta, strict=True):
+                norm.momentum = momentum
+
+
+def project(model: nn.Module) -> None:
+    """Call :meth:`PAActivation.project_` everywhere in ``model``: after every optimiser step."""
+    for module in model.modules():
+        if isinstance(module, PAActivation):
+            module.project_()

@@ -1,0 +1,237 @@
+"""Weight approximation of the piecewise scheme (Eq. 6-9, 15, 16, Table 1).
+
+A weight tensor is cut into ``M + 1`` pieces at ``M`` endpoints ``u``; every weight is replaced by the
+mean ``alpha`` of its piece, and by exactly zero in the middle piece.  A weight equal to an endpoint
+belongs to the upper piece, so the pieces partition the line.
+
+Everything here is in the units of the weights themselves.
+"""
+
+import math
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import torch
+
+__all__ = [
+    "approximate_weights",
+    "check_pieces",
+    "endpoint_multiples",
+    "endpoints",
+    "weight_bases",
+    "weight_codes",
+]
+
+_TABLE_1 = (-1.5, -1.0, -0.5, -0.25, 0.25, 0.5, 1.0, 1.5)
+MAX_PIECES = 255
+
+
+def check_pieces(m: int) -> int:
+    """Return ``m`` if Eq. 6 can be trained with it.
+
+    Raises
+    ------
+    TypeError
+        ``m`` is not an integer.
+    ValueError
+        ``m`` is not even, or not in 2..254.
+    """
+    if isinstance(m, bool) or not isinstance(m, int):
+        raise TypeError(f"M must be an integer, not {m!r}")
+    if not 2 <= m < MAX_PIECES or m % 2:
+        raise ValueError(f"M must be an even number from 2 to 254 in training, not {m!r}")
+    return m
+
+
+@lru_cache(maxsize=None)
+def endpoint_multiples(m: int) -> tuple[float, ...]:
+    """Endpoints ``u_1..u_M`` as ascending multiples of ``std(W)``, relative to ``mean(W)``.
+
+    Table 1 as printed for M = 8.  For any other M the endpoints of least squared error on a
+    Gaussian, the Lloyd-Max thresholds of ``M + 1`` levels, rounded to three digits: +-0.382 and
+    +-1.244 for M = 4.  Raises as :func:`check_pieces` does.
+    """
+    if check_pieces(m) == 8:
+        return _TABLE_1
+    upper = tuple(round(float(t), 3) for t in _gaussian_lloyd_max(m // 2))
+    return (*(-t for t in reversed(upper)), *upper)
+
+
+def _gaussian_lloyd_max(half: int) -> np.ndarray:
+    """Positive Lloyd-Max thresholds of a unit Gaussian with ``2 * half + 1`` levels.
+
+    Newton's method on ``t_k = (y_k + y_(k+1)) / 2``, ``y`` the centroids and ``y_0 = 0``, starting
+    from the asymptotic density of levels (a Gaussian of three times the variance).
+    """
+    quantile = np.vectorize(_normal_quantile)
+    t = math.sqrt(3) * quantile(0.5 + (np.arange(half) + 0.5) / (2 * half + 1))
+    for _ in range(100):
+        pdf = np.append(np.exp(-t * t / 2) / math.sqrt(2 * math.pi), 0.0)
+        tail = np.append([math.erfc(x / math.sqrt(2)) / 2 for x in t], 0.0)
+        mass = tail[:-1] - tail[1:]
+        centroid = (pdf[:-1] - pdf[1:]) / mass
+        residual = t - (np.append(0.0, centroid[:-1]) + centroid) / 2
+        lower = pdf[:-1] * (centroid - t) / mass
+        upper = pdf[1:-1] * (t[1:] - centroid[:-1]) / mass[:-1]
+        jacobian = np.diag(1 - (lower + np.append(0.0, upper)) / 2)
+        jacobian -= np.diag(upper, 1) / 2 + np.diag(lower[:-1], -1) / 2
+        step = np.linalg.solve(jacobian, residual)
+        # Half steps at most: the order of the thresholds must survive.
+        gaps = np.diff(np.append(0.0, t))
+        limit = np.max(np.abs(np.diff(np.append(0.0, step))) / gaps)
+        t = t - step / max(1.0, 2 * limit)
+        if np.max(np.abs(step)) < 1e-12:
+            break
+    return t
+
+
+def _normal_quantile(p: float) -> float:
+    low, high = -40.0, 40.0
+    for _ in range(80):
+        middle = (low + high) / 2
+        if math.erfc(-middle / math.sqrt(2)) / 2 < p:
+            low = middle
+        else:
+            high = middle
+    return (low + high) / 2
+
+
+def _flat_float64(weight: torch.Tensor) -> torch.Tensor:
+    if not weight.is_floating_point():
+        raise TypeError(f"Weights must be floating point, not {weight.dtype}")
+    if weight.numel() == 0:
+        raise ValueError(f"Weights must not be empty, not of shape {tuple(weight.shape)}")
+    flat = weight.detach().to("cpu", torch.float64).flatten()
+    if not torch.isfinite(flat).all():
+        bad = flat[~torch.isfinite(flat)][0].item()
+        raise ValueError(f"Weights must be finite, not {bad}")
+    return flat
+
+
+def endpoints(weight: torch.Tensor, m: int) -> list[float]:
+    """Endpoints ``u_i = mean(W) + c_i * std(W)`` of Eq. 6, ascending, in the units of ``weight``.
+
+    Mean and population standard deviation are correctly rounded sums (:func:`math.fsum`) divided in
+    float64, so every platform finds the same ones.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As :func:`check_pieces`; or ``weight`` is empty, not floating point, or not finite.
+    """
+    multiples = endpoint_multiples(m)
+    values = _flat_float64(weight).tolist()
+    mean = math.fsum(values) / len(values)
+    std = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / len(values))
+    return [mean + c * std for c in multiples]
+
+
+def _piece_to_code(m: int) -> list[int]:
+    """Code of each piece from the lowest up: 1..M/2, then 0 (the zero piece), then M/2+1..M."""
+    return [*range(1, m // 2 + 1), 0, *range(m // 2 + 1, m + 1)]
+
+
+def weight_codes(weight: torch.Tensor, m: int) -> tuple[torch.Tensor, list[float]]:
+    """Code of every weight, and ``alpha_1..alpha_M`` (Eq. 6, 7, 16).
+
+    Returns
+    -------
+    codes : uint8 tensor of ``weight``'s shape, on the CPU
+        0 for the zero piece, 1..M/2 for the negative pieces from the lowest, M/2+1..M above zero.
+    alpha : list of M floats
+        Float64 means by :func:`math.fsum`; 0.0 for an empty piece.
+
+    Raises as :func:`endpoints` does.
+    """
+    u = endpoints(weight, m)
+    flat = _flat_float64(weight)
+    piece = torch.bucketize(flat, torch.tensor(u, dtype=torch.float64), right=True)
+    codes = torch.tensor(_piece_to_code(m), dtype=torch.uint8)[piece]
+    alpha = []
+    for code in range(1, m + 1):
+        members = flat[codes == code].tolist()
+        alpha.append(math.fsum(members) / len(members) if members else 0.0)
+    return codes.view(weight.shape), alpha
+
+
+def weight_bases(codes: torch.Tensor, m: int) -> torch.Tensor:
+    """Binary bases ``T_1..T_M`` of Eq. 16: bool ``(M, *codes.shape)``, ``T_i = (codes == i)``."""
+    index = torch.arange(1, m + 1, device=codes.device).view(-1, *(1,) * codes.dim())
+    return codes.unsqueeze(0) == index
+
+
+class _ApproximateWeights(torch.autograd.Function):
+    """Eq. 6 and 7 forward, Eq. 8 and 9 backward."""
+
+    @staticmethod
+    def forward(
+        weight: torch.Tensor, m: int, lambda_w: float | None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        # Plain float64 sums: within an ulp of weight_codes' and much faster at every step.
+        flat = weight.double().flatten()
+        multiples = torch.tensor(endpoint_multiples(m), dtype=torch.float64, device=weight.device)
+        std, mean = torch.std_mean(flat, correction=0)
+        u = mean + multiples * std
+        piece = torch.bucketize(flat, u, right=True)
+        count = torch.bincount(piece, minlength=m + 1)
+        total = torch.bincount(piece, weights=flat, minlength=m + 1)
+        level = total / count.clamp(min=1)  # Eq. 7
+        level[m // 2] = 0.0
+        slope = _slopes(level, count, u, lambda_w)
+        middle = (u[1:] + u[:-1]) / 2  # Eq. 9
+        slopes = slope[torch.bucketize(flat, middle, right=True)]
+        approximated = level[piece].to(weight.dtype).view_as(weight)
+        return approximated, slopes.to(weight.dtype).view_as(weight)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Any, ...]) -> None:
+        _, slopes = output
+        ctx.mark_non_differentiable(slopes)
+        ctx.save_for_backward(slopes)
+
+    @staticmethod
+    def backward(ctx: Any, grad: torch.Tensor, _: Any) -> tuple[torch.Tensor, None, None]:
+        (slopes,) = ctx.saved_tensors
+        return grad * slopes, None, None  # Eq. 8
+
+
+def _slopes(
+    level: torch.Tensor, count: torch.Tensor, u: torch.Tensor, lambda_w: float | None
+) -> torch.Tensor:
+    """The M slopes of Eq. 8, from the lowest weights up."""
+    # An empty piece has no mean: for the slopes it stands at its middle, so that none is negative.
+    edge = torch.cat([u[:1], u, u[-1:]])
+    level = torch.where(count > 0, level, (edge[1:] + edge[:-1]) / 2)
+    level[len(u) // 2] = 0.0
+    rise = level[1:] - level[:-1]
+    if lambda_w is not None:
+        return lambda_w * rise
+    # Width of s_(i-1)..s_i; the outermost two, which have no end, are mirrored about u.
+    middle = (u[1:] + u[:-1]) / 2
+    first, last = 2 * u[:1] - middle[:1], 2 * u[-1:] - middle[-1:]
+    width = torch.diff(torch.cat([first, middle, last]))
+    return torch.where(width > 0, rise / width.clamp(min=1e-30), torch.zeros_like(rise))
+
+
+def approximate_weights(
+    weight: torch.Tensor, m: int, *, lambda_w: float | None = None
+) -> torch.Tensor:
+    """Piecewise-approximated weights ``W-bar`` (Eq. 6, 7), differentiable by Eq. 8.
+
+    Parameters
+    ----------
+    weight : tensor of any shape
+        Approximated as a whole, as the paper does.
+    m : int
+        Number of non-zero pieces, even.
+    lambda_w : float or None
+        Slope factor of Eq. 8; None takes the inverse width of each piece ``s_(i-1)..s_i``, which
+        makes the slopes independent of the scale of the weights.
+
+    Returns a tensor like ``weight``.  Raises as :func:`check_pieces` does.
+    """
+    check_pieces(m)
+    if not torch.is_grad_enabled() or not weight.requires_grad:
+        return _ApproximateWeights.forward(weight, m, lambda_w)[0]
+    return _ApproximateWeights.apply(weight, m, lambda_w)[0]
