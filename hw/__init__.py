@@ -1,0 +1,1 @@
+"""From generated Verilog to figures of a device: synthesis, logic depth, reports."""
