@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pa_artifact import ArtifactError
 from pa_networks import pa_node, residual_network, single_conv
-
 from pa_nn import golden
 
 SHAPES = st.fixed_dictionaries(
@@ -151,7 +150,8 @@ def test_whole_network_fast_equals_clear():
     for name, value in clear.items():
         assert torch.equal(value, fast[name]), name
         shape = network.node(name).shape_out
-        assert value.shape == (3, *shape) and value.dtype == torch.int64
+        assert value.shape == (3, *shape)
+        assert value.dtype == torch.int64
     assert len(clear["logits"].unique()) > 3
 
 

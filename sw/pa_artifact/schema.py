@@ -1,4 +1,4 @@
-"""What each kind of node consists of: attributes with their bounds, tensors with dtype and shape."""
+"""What a node of each kind consists of: attributes with bounds, tensors with dtype and shape."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field

@@ -270,6 +270,6 @@ def _windows(
     top, bottom, left, right = pad
     padded = F.pad(values, (left, right, top, bottom))
     windows = padded.unfold(2, kernel[0], stride[0]).unfold(3, kernel[1], stride[1])
-    batch, channels, rows, columns = windows.shape[:4]
+    batch, _, rows, columns = windows.shape[:4]
     taps = windows.permute(0, 2, 3, 1, 4, 5).reshape(batch, rows * columns, -1)
     return taps, (rows, columns)
