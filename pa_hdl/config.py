@@ -311,7 +311,7 @@ class EngineConfig:
         )
 
     def as_json(self) -> dict[str, Any]:
-        """Every field, as JSON holds it; ``EngineConfig(**config.as_json())`` is an equal object."""
+        """Every field, as JSON holds it: ``EngineConfig(**config.as_json()) == config``."""
         values = asdict(self)
         return {
             field.name: list(value) if isinstance(value := values[field.name], tuple) else value

@@ -1,0 +1,292 @@
+"""Counting set bits, and adding up the results, shaped for LUTs of six inputs."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from amaranth.hdl import Cat, Const, Module, Shape, Signal, Value, signed, unsigned
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from pa_hdl.config import ceil_div, signed_bits, unsigned_bits
+
+__all__ = [
+    "AndPopcount",
+    "Popcount",
+    "SumTree",
+    "add_lookup",
+    "delay",
+    "range_shape",
+    "tree_levels",
+]
+
+
+def range_shape(lowest: int, highest: int) -> Shape:
+    """The narrowest number that holds ``lowest..highest``."""
+    if lowest >= 0:
+        return unsigned(unsigned_bits(highest))
+    return signed(signed_bits(lowest, highest))
+
+
+def add_lookup(m: Module, name: str, index: Value, values: Sequence[int], shape: Shape) -> Signal:
+    """Combinational table ``values[index]``: each result bit is one function of the index bits.
+
+    Written as a selected bit of a constant, not as a ``case``, which Yosys would turn into a ROM.
+    """
+    position = Signal(len(index), name=f"{name}_index")
+    result = Signal(shape, name=name)
+    m.d.comb += position.eq(index)
+    for bit in range(shape.width):
+        mask = sum(((value >> bit) & 1) << place for place, value in enumerate(values))
+        m.d.comb += result[bit].eq(Const(mask, 1 << len(index)).bit_select(position, 1))
+    return result
+
+
+def delay(m: Module, name: str, value: Value, cycles: int, *, reset: bool = False) -> Value:
+    """`value`, `cycles` cycles later; 0 before that, and after a reset if asked."""
+    for cycle in range(cycles):
+        stage = Signal.like(value, name=f"{name}_{cycle + 1}", init=0, reset_less=not reset)
+        m.d.sync += stage.eq(value)
+        value = stage
+    return value
+
+
+def _chunks(items: Sequence[Any], size: int) -> list[Sequence[Any]]:
+    return [items[start : start + size] for start in range(0, len(items), size)]
+
+
+def tree_levels(count: int) -> int:
+    """Additions of two that each of `count` terms passes through in a balanced tree."""
+    return (count - 1).bit_length()
+
+
+def _add_tree(m: Module, terms: list[tuple[Value, int]], name: str) -> Value:
+    """Registered balanced tree of counts, each given with its highest value."""
+    level = 0
+    while len(terms) > 1:
+        level += 1
+        sums = []
+        for place, pair in enumerate(_chunks(terms, 2)):
+            highest = sum(top for _, top in pair)
+            shape = unsigned(unsigned_bits(highest))
+            total = Signal(shape, name=f"{name}_{level}_{place}", reset_less=True)
+            m.d.sync += total.eq(sum((value for value, _ in pair[1:]), pair[0][0]))
+            sums.append((total, highest))
+        terms = sums
+    return terms[0][0]
+
+
+class Popcount(wiring.Component):
+    """Count set bits, one word per cycle, :attr:`latency` cycles late.
+
+    Parameters
+    ----------
+    bits : :class:`int`
+        Bits of a word, at least 1.
+
+    Members
+    -------
+    i : the word
+    o : its number of set bits
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the number of bits is not a positive integer.
+    """
+
+    GROUP = 6
+
+    def __init__(self, *, bits: int) -> None:
+        self.bits = _positive("Bit count", bits)
+        super().__init__({"i": In(bits), "o": Out(unsigned_bits(bits))})
+
+    @property
+    def module_key(self) -> tuple[Any, ...]:
+        return (self.bits,)
+
+    @property
+    def module_name(self) -> str:
+        return f"popcount_{self.bits}"
+
+    @property
+    def latency(self) -> int:
+        """Cycles from word to count."""
+        return self.latency_of(self.bits)
+
+    @classmethod
+    def latency_of(cls, bits: int) -> int:
+        """Latency for words of `bits` bits."""
+        return 1 + tree_levels(ceil_div(bits, cls.GROUP))
+
+    def model(self, word: int) -> int:
+        """Number of set bits of `word`."""
+        return word.bit_count()
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        terms: list[tuple[Value, int]] = []
+        for place, group in enumerate(_chunks(range(self.bits), self.GROUP)):
+            word = self.i[group[0] : group[-1] + 1]
+            table = [index.bit_count() for index in range(1 << len(group))]
+            shape = unsigned(unsigned_bits(len(group)))
+            count = add_lookup(m, f"group_{place}", word, table, shape)
+            terms.append((delay(m, f"count_{place}", count, 1), len(group)))
+        m.d.comb += self.o.eq(_add_tree(m, terms, "sum"))
+        return m
+
+
+class AndPopcount(wiring.Component):
+    """Count positions set in both operands, one pair per cycle, :attr:`latency` cycles late.
+
+    Three pairs of bits are six inputs of one LUT, so the AND costs nothing; three of the counts,
+    2 bits each, are six inputs again.
+
+    Parameters
+    ----------
+    bits : :class:`int`
+        Bit pairs of an operand, at least 1.
+
+    Members
+    -------
+    act, weight : the operands
+    o : number of positions set in both
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the number of bits is not a positive integer.
+    """
+
+    GROUP = 3
+
+    def __init__(self, *, bits: int) -> None:
+        self.bits = _positive("Bit count", bits)
+        super().__init__({"act": In(bits), "weight": In(bits), "o": Out(unsigned_bits(bits))})
+
+    @property
+    def module_key(self) -> tuple[Any, ...]:
+        return (self.bits,)
+
+    @property
+    def module_name(self) -> str:
+        return f"and_popcount_{self.bits}"
+
+    @property
+    def latency(self) -> int:
+        """Cycles from operands to count."""
+        return self.latency_of(self.bits)
+
+    @classmethod
+    def latency_of(cls, bits: int) -> int:
+        """Latency for operands of `bits` bits."""
+        return 1 + tree_levels(ceil_div(bits, cls.GROUP**2))
+
+    def model(self, act: int, weight: int) -> int:
+        """Number of positions set in both operands."""
+        return (act & weight).bit_count()
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+
+        def count_pairs(place: int, group: Sequence[int]) -> tuple[Value, int]:
+            size = len(group)
+            span = slice(group[0], group[-1] + 1)
+            mask = (1 << size) - 1
+            table = [((word >> size) & word & mask).bit_count() for word in range(1 << 2 * size)]
+            shape = unsigned(unsigned_bits(size))
+            pairs = Cat(self.act[span], self.weight[span])
+            return add_lookup(m, f"pairs_{place}", pairs, table, shape), size
+
+        def merge(place: int, group: Sequence[tuple[Value, int]]) -> tuple[Value, int]:
+            highest = sum(top for _, top in group)
+            widths = [len(value) for value, _ in group]
+            shape = unsigned(unsigned_bits(highest))
+            table = [_sum_fields(word, widths) for word in range(1 << sum(widths))]
+            index = Cat(value for value, _ in group)
+            total = add_lookup(m, f"group_{place}", index, table, shape)
+            return delay(m, f"count_{place}", total, 1), highest
+
+        pairs = [count_pairs(p, g) for p, g in enumerate(_chunks(range(self.bits), self.GROUP))]
+        terms = [merge(p, g) for p, g in enumerate(_chunks(pairs, self.GROUP))]
+        m.d.comb += self.o.eq(_add_tree(m, terms, "sum"))
+        return m
+
+
+def _sum_fields(word: int, widths: Sequence[int]) -> int:
+    total = 0
+    for width in widths:
+        total += word & ((1 << width) - 1)
+        word >>= width
+    return total
+
+
+class SumTree(wiring.Component):
+    """Add terms up in a balanced tree, registered at each level, one sum per cycle.
+
+    Parameters
+    ----------
+    terms : :class:`int`
+        Number of terms, at least 1.
+    bound : callable
+        ``bound(start, end)`` is the range ``(lowest, highest)`` of the sum of the terms
+        ``start..end-1``. It decides the width of every register, so a caller that knows more than
+        the ranges of single terms saves bits.
+
+    Members
+    -------
+    i : the terms, an array-like struct with fields ``"0"``, ``"1"``, ...
+    o : their sum, :attr:`latency` cycles later
+    """
+
+    def __init__(self, *, terms: int, bound: Callable[[int, int], tuple[int, int]]) -> None:
+        self.terms = _positive("Term count", terms)
+        self.ranges = []
+        spans = [(place, place + 1) for place in range(terms)]
+        while True:
+            self.ranges.append(tuple(bound(*span) for span in spans))
+            if len(spans) == 1:
+                break
+            spans = [(group[0][0], group[-1][1]) for group in _chunks(spans, 2)]
+        leaves = {str(place): range_shape(*limits) for place, limits in enumerate(self.ranges[0])}
+        super().__init__(
+            {"i": In(data.StructLayout(leaves)), "o": Out(range_shape(*self.ranges[-1][0]))}
+        )
+
+    @property
+    def module_key(self) -> tuple[Any, ...]:
+        return tuple(self.ranges)
+
+    @property
+    def module_name(self) -> str:
+        return f"sum_tree_{self.terms}"
+
+    @property
+    def latency(self) -> int:
+        """Cycles from terms to sum."""
+        return tree_levels(self.terms)
+
+    def model(self, terms: Sequence[int]) -> int:
+        """Sum of the terms."""
+        return sum(terms)
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        values = [self.i[str(place)] for place in range(self.terms)]
+        for level, ranges in enumerate(self.ranges[1:], start=1):
+            sums = []
+            for place, (pair, limits) in enumerate(zip(_chunks(values, 2), ranges, strict=True)):
+                shape = range_shape(*limits)
+                total = Signal(shape, name=f"sum_{level}_{place}", reset_less=True)
+                m.d.sync += total.eq(pair[0] + pair[1] if len(pair) == 2 else pair[0])
+                sums.append(total)
+            values = sums
+        m.d.comb += self.o.eq(values[0])
+        return m
+
+
+def _positive(name: str, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{name} must be an integer, not {value!r}")
+    if value < 1:
+        raise ValueError(f"{name} must be at least 1, not {value!r}")
+    return value
