@@ -15,6 +15,8 @@ _EXPORTS = {
     "activations": ["PAActivation", "activation_codes", "approximate_activations"],
     "layers": ["PAConv2d", "PALinear"],
     "conversion": ["convert", "project", "reestimate_batch_norm"],
+    "checkpoint": ["load_checkpoint", "restore_model", "save_checkpoint"],
+    "evaluation": ["top1"],
     "data": ["Batches", "ImageSet", "load_folder"],
     "models": ["build_model"],
 }

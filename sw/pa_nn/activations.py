@@ -1,8 +1,8 @@
 """Activation approximation of the piecewise scheme (Eq. 10-14, 17, 18).
 
-Activations are cut at ``N`` trainable endpoints ``v``; each is replaced by the trainable ``beta`` of
-its piece, and by exactly zero below ``v_1``.  An activation equal to an endpoint belongs to the upper
-piece: its code is the number of endpoints it reaches.
+Activations are cut at ``N`` trainable endpoints ``v``; each is replaced by the trainable ``beta``
+of its piece, and by exactly zero below ``v_1``.  An activation equal to an endpoint belongs to the
+upper piece: its code is the number of endpoints it reaches.
 
 Readings of the paper: ``t_0 = 2 v_1 - t_1`` in Eq. 12; a minus sign in Eq. 14 (raising an endpoint
 lowers the output); sums of Eq. 13 and 14 are plain, so ``beta`` and ``v`` want a learning rate of

@@ -12,10 +12,9 @@ from pa_nn.activations import PAActivation
 from pa_nn.layers import PAConv2d, PALayer, PALinear
 from pa_nn.weights import check_pieces, endpoints
 
-__all__ = ["convert", "convertible_layers", "project", "reestimate_batch_norm"]
+__all__ = ["convert", "convertible_layers", "project", "reestimate_batch_norm", "replace_layers"]
 
 SAMPLES_PER_BATCH = 65536
-_UNSET = object()
 
 
 def convertible_layers(model: nn.Module) -> dict[str, nn.Module]:
@@ -43,6 +42,11 @@ def _default_keep(layers: Mapping[str, nn.Module]) -> set[str]:
     return {*convolutions[:1], *linears[-1:], *depthwise}
 
 
+def _no_layer(path: str, layers: Mapping[str, nn.Module]) -> ValueError:
+    known = ", ".join(layers) or "none"
+    return ValueError(f"No convolution or linear layer at {path!r}; there are: {known}")
+
+
 def _plan(
     layers: Mapping[str, nn.Module],
     pieces: tuple[int, int | None],
@@ -55,8 +59,7 @@ def _plan(
     kept = _default_keep(layers) - per_layer.keys() if keep is None else set(keep)
     for path in [*kept, *per_layer]:
         if path not in layers:
-            known = ", ".join(layers) or "none"
-            raise ValueError(f"No convolution or linear layer at {path!r}; there are: {known}")
+            raise _no_layer(path, layers)
     both = sorted(kept & per_layer.keys())
     if both:
         raise ValueError(f"Layer {both[0]!r} is both in keep and in per_layer")
@@ -68,10 +71,11 @@ def _plan(
     return plan
 
 
-def _replace(layer: nn.Module, m: int, n: int | None, options: Mapping[str, Any]) -> nn.Module:
+def _replace(layer: nn.Module, options: Mapping[str, Any]) -> PALayer:
     """A PA layer that shares the parameters of ``layer``."""
-    common = {"bias": layer.bias is not None, "m": m, "n": n, "device": "meta", **options}
-    new: nn.Module
+    # On the meta device the new layer has no weights of its own and takes no random numbers.
+    common = {"bias": layer.bias is not None, "device": "meta", **options}
+    new: PALayer
     if isinstance(layer, nn.Conv2d):
         new = PAConv2d(
             layer.in_channels,
@@ -89,17 +93,9 @@ def _replace(layer: nn.Module, m: int, n: int | None, options: Mapping[str, Any]
     else:
         raise TypeError(f"Cannot convert a {type(layer).__name__}")
     new.weight, new.bias = layer.weight, layer.bias
-    if isinstance(new, PALayer) and new.activation is not None:
+    if new.activation is not None:
         new.activation.to(layer.weight.device)
     return new.train(layer.training)
-
-
-def _substitute(model: nn.Module, replacements: Mapping[nn.Module, nn.Module]) -> None:
-    """Put the replacements in at every place a module is registered at, shared ones included."""
-    for parent in list(model.modules()):
-        for name, child in list(parent._modules.items()):
-            if child in replacements:
-                setattr(parent, name, replacements[child])
 
 
 def _images(batch: Any) -> torch.Tensor:
@@ -150,8 +146,8 @@ def _gather_inputs(
 
 def convert(
     model: nn.Module,
-    M: int,  # noqa: N803
-    N: int | None,  # noqa: N803
+    M: int,
+    N: int | None,
     *,
     keep: Iterable[str] | None = None,
     per_layer: Mapping[str, tuple[int, int | None]] | None = None,
@@ -202,15 +198,34 @@ def convert(
         "lambda_delta": lambda_delta,
         "eq14_sign": eq14_sign,
     }
+    model = replace_layers(model, {p: {"m": m, "n": n, **options} for p, (m, n) in plan.items()})
+    for path, samples in inputs.items():
+        activation = model.get_submodule(path).activation
+        if isinstance(activation, PAActivation):
+            activation.initialise(samples)
+    return model
+
+
+def replace_layers(model: nn.Module, options: Mapping[str, Mapping[str, Any]]) -> nn.Module:
+    """Replace layers in place by PA layers that share their parameters.
+
+    ``options`` maps the path of a layer to the keyword arguments of
+    :class:`~pa_nn.layers.PAConv2d`.  Returns ``model``, or its replacement if it is itself a layer.
+    Raises :class:`ValueError` for a path where there is no convolution or linear layer.
+    """
+    layers = convertible_layers(model)
     replacements = {}
-    for path, (m, n) in plan.items():
-        new = replacements[layers[path]] = _replace(layers[path], m, n, options)
-        activation = new.activation
-        if isinstance(activation, PAActivation) and path in inputs:
-            activation.initialise(inputs[path])
+    for path, arguments in options.items():
+        if path not in layers:
+            raise _no_layer(path, layers)
+        replacements[layers[path]] = _replace(layers[path], arguments)
     if model in replacements:
         return replacements[model]
-    _substitute(model, replacements)
+    for parent in list(model.modules()):
+        for name, child in list(parent._modules.items()):
+            # Every place a module is registered at: some models share layers.
+            if child in replacements:
+                setattr(parent, name, replacements[child])
     return model
 
 

@@ -66,23 +66,33 @@ void look_up(const typename Type::Stored* x, std::int64_t size, const float* end
     }
 }
 
-// Lanes of one interval's sum over a block, added in ascending order.
-double sum_interval(const float* grad, const std::uint8_t* intervals, int length,
-                    std::uint8_t interval) {
-    double lanes[kLanes] = {};
-    const int whole = length / kLanes * kLanes;
-    for (int e = 0; e < whole; e += kLanes) {
-        for (int lane = 0; lane < kLanes; ++lane) {
-            const float term = intervals[e + lane] == interval ? grad[e + lane] : 0.0f;
-            lanes[lane] += static_cast<double>(term);
+// Vectors of GCC and Clang, mapped to whatever registers the processor has.
+using Bytes = std::uint8_t __attribute__((vector_size(kLanes)));
+using Words = std::int32_t __attribute__((vector_size(4 * kLanes)));
+using Floats = float __attribute__((vector_size(4 * kLanes)));
+
+// Sums of kGroup intervals over a block, element e in float32 lane e % kLanes, lanes added in
+// ascending order in float64.  Adding the zero of an element of another interval changes no lane.
+constexpr int kGroup = 6;
+
+void sum_intervals(const float* grad, const std::uint8_t* intervals, int first, int count,
+                   double* sums) {
+    Floats lanes[kGroup] = {};
+    for (int e = 0; e < kBlock; e += kLanes) {
+        Bytes bytes;
+        Words bits;
+        std::memcpy(&bytes, intervals + e, sizeof bytes);
+        std::memcpy(&bits, grad + e, sizeof bits);
+        const Words index = __builtin_convertvector(bytes, Words);
+        for (int k = 0; k < kGroup; ++k) {
+            lanes[k] += reinterpret_cast<Floats>((index == first + k) & bits);
         }
     }
-    for (int e = whole; e < length; ++e) {
-        lanes[e - whole] += intervals[e] == interval ? static_cast<double>(grad[e]) : 0.0;
+    for (int k = 0; k < kGroup && first + k < count; ++k) {
+        double total = lanes[k][0];
+        for (int lane = 1; lane < kLanes; ++lane) total += static_cast<double>(lanes[k][lane]);
+        sums[first + k] = total;
     }
-    double total = lanes[0];
-    for (int lane = 1; lane < kLanes; ++lane) total += lanes[lane];
-    return total;
 }
 
 template <typename Type>
@@ -94,14 +104,18 @@ void back_propagate(const typename Type::Stored* grad, const std::uint8_t* inter
     for (std::int64_t block = 0; block < blocks; ++block) {
         const std::int64_t start = block * kBlock;
         const int length = static_cast<int>(std::min(kBlock, size - start));
+        // Copies padded with zeros to whole vectors.
         float value[kBlock];
+        std::uint8_t index[kBlock];
         for (int e = 0; e < length; ++e) {
             value[e] = Type::load(grad[start + e]);
-            out[start + e] = Type::store(value[e] * slopes[intervals[start + e]]);
+            index[e] = intervals[start + e];
+            out[start + e] = Type::store(value[e] * slopes[index[e]]);
         }
-        for (int k = 0; k < count; ++k) {
-            partial[block * count + k] = sum_interval(value, intervals + start, length,
-                                                      static_cast<std::uint8_t>(k));
+        std::fill(value + length, value + kBlock, 0.0f);
+        std::fill(index + length, index + kBlock, std::uint8_t{0});
+        for (int first = 0; first < count; first += kGroup) {
+            sum_intervals(value, index, first, static_cast<int>(count), partial + block * count);
         }
     }
 }

@@ -1,9 +1,9 @@
 """The two passes over activations that training spends its time in, compiled where possible.
 
-:func:`look_up` and :func:`back_propagate` run in a small C++ library on the CPU, and in plain PyTorch
-anywhere else (CUDA, no compiler, other data types, N above 127, or ``PA_NN_KERNELS=torch`` in the
-environment).  Both ways give the same result to the last bit: sums run in one documented order,
-whatever the number of threads.
+:func:`look_up` and :func:`back_propagate` run in a small C++ library on the CPU, and in plain
+PyTorch anywhere else (CUDA, no compiler, other data types, N above 127, or ``PA_NN_KERNELS=torch``
+in the environment).  Both ways give the same result to the last bit: sums run in one documented
+order, whatever the number of threads.
 
 The library is built with ``c++`` (or ``$CXX``) at first use, in about two seconds, and kept in
 ``$PA_NN_CACHE`` or ``~/.cache/pa_nn`` under a hash of source, flags, compiler and processor.
@@ -24,8 +24,8 @@ import torch
 
 __all__ = ["back_propagate", "compiled", "look_up"]
 
-# Order of the sums: element e of a block of BLOCK is added to lane e % LANES, lanes are added in
-# ascending order, then blocks.
+# Order of the sums: element e of a block of BLOCK is added to float32 lane e % LANES; lanes are added
+# in ascending order, then blocks, in float64.
 BLOCK = 4096
 LANES = 16
 _SOURCE = Path(__file__).with_name("kernels.cpp")
@@ -232,9 +232,10 @@ def _back_propagate_torch(
     lane = element // BLOCK * LANES + element % LANES
     partial = torch.bincount(
         lane * count + _flat(intervals).long(),
-        weights=_flat(grad).double(),
+        weights=_flat(grad).float(),
         minlength=blocks * LANES * count,
-    ).view(blocks, LANES, count)
+    )
+    partial = partial.double().view(blocks, LANES, count)
     total = partial[:, 0]
     for index in range(1, LANES):
         total = total + partial[:, index]

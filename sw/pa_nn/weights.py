@@ -1,14 +1,14 @@
 """Weight approximation of the piecewise scheme (Eq. 6-9, 15, 16, Table 1).
 
-A weight tensor is cut into ``M + 1`` pieces at ``M`` endpoints ``u``; every weight is replaced by the
-mean ``alpha`` of its piece, and by exactly zero in the middle piece.  A weight equal to an endpoint
-belongs to the upper piece, so the pieces partition the line.
+A weight tensor is cut into ``M + 1`` pieces at ``M`` endpoints ``u``; every weight is replaced by
+the mean ``alpha`` of its piece, and by exactly zero in the middle piece.  A weight equal to an
+endpoint belongs to the upper piece, so the pieces partition the line.
 
 Everything here is in the units of the weights themselves.
 """
 
 import math
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -44,7 +44,7 @@ def check_pieces(m: int) -> int:
     return m
 
 
-@lru_cache(maxsize=None)
+@cache
 def endpoint_multiples(m: int) -> tuple[float, ...]:
     """Endpoints ``u_1..u_M`` as ascending multiples of ``std(W)``, relative to ``mean(W)``.
 

@@ -1,0 +1,182 @@
+"""Train a network: ``python -m pa_nn.train --data DIR --out DIR [--M 4 --N 5 --init CHECKPOINT]``.
+
+Without ``--M`` the network is trained in full precision; with it, converted first and fine-tuned;
+with ``--hardware``, fine-tuned through the integers it will be exported with.  ``README.md`` beside
+this file has the commands that made the embedded network.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import fields
+from itertools import islice
+from pathlib import Path
+from typing import Any, NoReturn
+
+import torch
+from torch import nn
+
+from pa_nn.checkpoint import load_checkpoint, restore_model
+from pa_nn.conversion import convert
+from pa_nn.data import Batches, ImageSet, load_folder
+from pa_nn.models import BUILDERS, build_model
+from pa_nn.trainer import Recipe, Trainer, TrainingError
+
+__all__ = ["main"]
+
+CALIBRATION_BATCHES = 4
+
+
+class OneLineParser(argparse.ArgumentParser):
+    """Reports an error in one line on standard error and exits with status 2."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print ``message`` and leave."""
+        print(f"{self.prog}: {' '.join(message.split())}", file=sys.stderr)
+        sys.exit(2)
+
+
+def _parser() -> OneLineParser:
+    parser = OneLineParser(
+        prog="pa_nn.train",
+        description="Train a network in full precision, piecewise-approximated, or as hardware.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--data", type=Path, required=True, help="folder of IDX files, or of images by class")
+    add("--out", type=Path, required=True, help="folder for last.pt, model.pt and log.csv")
+    add("--model", choices=sorted(BUILDERS), default="resnet8")
+    add("--init", type=Path, help="checkpoint to start from")
+    add("--resume", action="store_true", help="go on with the run in --out")
+    add("--M", type=int, help="non-zero pieces of weights, even; omit for full precision")
+    add("--N", type=int, help="non-zero pieces of activations; omit to keep them real")
+    add("--hardware", action="store_true", help="train through the integers of the hardware")
+    recipe = parser.add_argument_group("recipe")
+    for field in fields(Recipe):
+        flag = "--" + field.name.replace("_", "-")
+        if isinstance(field.default, bool):
+            recipe.add_argument(flag, action=argparse.BooleanOptionalAction, default=field.default)
+        else:
+            recipe.add_argument(flag, type=type(field.default), default=field.default)
+    for name in ("w", "a", "delta"):
+        recipe.add_argument(
+            f"--lambda-{name}", type=float, help="omit to follow the widths of the pieces"
+        )
+    machine = parser.add_argument_group("machine")
+    machine.add_argument("--threads", type=int, help="threads of PyTorch")
+    machine.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    machine.add_argument("--limit", type=int, help="use only the first images of each set")
+    return parser
+
+
+def _check(args: argparse.Namespace) -> None:
+    for name in ("threads", "limit"):
+        value = getattr(args, name)
+        if value is not None and value < 1:
+            raise ValueError(f"--{name} must be at least 1, not {value}")
+    if args.N is not None and args.M is None:
+        raise ValueError(f"--N {args.N} needs --M")
+    if args.hardware and (args.init is None or args.M is not None):
+        raise ValueError("--hardware needs --init with a piecewise-approximated model, and no --M")
+    if args.device == "cuda" and not torch.cuda.is_available():
+        raise ValueError("--device cuda: PyTorch finds no CUDA device")
+    exists = (args.out / "last.pt").exists()
+    if exists and not args.resume:
+        raise ValueError(f"{args.out} holds a run already: give --resume or another --out")
+    if args.resume and not exists:
+        raise ValueError(f"{args.out} holds no run to resume")
+
+
+def _images(folder: Path, split: str, limit: int | None) -> ImageSet:
+    images = load_folder(folder, split)
+    return images if limit is None else images.take(limit)
+
+
+def _model(args: argparse.Namespace, about: dict[str, Any], calibration: Batches) -> nn.Module:
+    """The model to train: built or loaded, and converted where asked."""
+    if args.init is None:
+        model = build_model(
+            about["name"], in_channels=about["in_channels"], classes=about["classes"]
+        )
+    else:
+        entries = load_checkpoint(args.init)
+        for key in ("name", "in_channels", "classes"):
+            if entries[key] != about[key]:
+                raise ValueError(f"{args.init}: has {key} {entries[key]!r}, not {about[key]!r}")
+        model = restore_model(entries)
+    batches = islice(calibration, CALIBRATION_BATCHES)
+    if args.hardware:
+        from pa_nn.hardware import quantise_for_hardware
+
+        return quantise_for_hardware(model, [images for images, _ in batches])
+    if args.M is None:
+        return model
+    return convert(
+        model,
+        args.M,
+        args.N,
+        calibration=batches,
+        lambda_w=args.lambda_w,
+        lambda_a=args.lambda_a,
+        lambda_delta=args.lambda_delta,
+    )
+
+
+def _trainer(args: argparse.Namespace) -> Trainer:
+    recipe = Recipe(**{field.name: getattr(args, field.name) for field in fields(Recipe)})
+    _check(args)
+    if args.threads is not None:
+        torch.set_num_threads(args.threads)
+    torch.manual_seed(recipe.seed)
+    available = args.device == "auto" and torch.cuda.is_available()
+    device = "cuda" if available or args.device == "cuda" else "cpu"
+    train = _images(args.data, "train", args.limit)
+    test = _images(args.data, "test", args.limit)
+    mean, std = train.statistics()
+    common = {"mean": mean, "std": std, "device": device}
+    about = {
+        "name": args.model,
+        "in_channels": train.images.shape[1],
+        "classes": len(train.classes),
+        "mean": mean,
+        "std": std,
+    }
+    plain = Batches(train, batch_size=recipe.batch_size, mean=mean, std=std)
+    trainer = Trainer(
+        _model(args, about, plain),
+        recipe,
+        train=Batches(
+            train,
+            batch_size=recipe.batch_size,
+            shuffle=True,
+            augment=recipe.augment,
+            seed=recipe.seed,
+            **common,
+        ),
+        test=Batches(test, batch_size=500, **common),
+        about=about,
+        out=args.out,
+    )
+    if args.resume:
+        trainer.resume()
+    return trainer
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit status: 2 for bad input, 1 for a failed training."""
+    parser = _parser()
+    args = parser.parse_args(argv)
+    try:
+        trainer = _trainer(args)
+    except (TypeError, ValueError) as error:
+        parser.error(str(error))
+    try:
+        trainer.run()
+    except TrainingError as error:
+        print(f"{parser.prog}: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
