@@ -31,7 +31,9 @@ class Path:
     cells: tuple[str, ...]
 
     def __str__(self) -> str:
-        return f"{self.start} -> {self.end} ({self.levels}: {' '.join(self.cells) or 'no cell'})"
+        if not self.levels:
+            return "none"
+        return f"{self.start} -> {self.end} ({self.levels}: {' '.join(self.cells)})"
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import json
-import os
 import re
 import subprocess
 import sys
@@ -18,6 +17,8 @@ import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+from pa_hdl.files import whole_files
 
 from . import depth as depth_of
 from .netlist import Netlist
@@ -161,7 +162,7 @@ def run_yosys(script: list[str], folder: Path, log: Path) -> None:
             check=False,
         )
     if result.returncode:
-        errors = re.findall(r"^ERROR: .*$", log.read_text(errors="replace"), re.MULTILINE)
+        errors = re.findall(r"ERROR: ?(.*)$", log.read_text(errors="replace"), re.MULTILINE)
         reason = errors[-1] if errors else f"Yosys ended with status {result.returncode}"
         raise FlowError(f"{reason} (log: {log})")
 
@@ -189,9 +190,8 @@ def synthesise(design: Design, target_name: str, cache: Path) -> dict[str, UnitF
     if not known.exists():
         cache.mkdir(parents=True, exist_ok=True)
         figures = _measure(design, target, cache / f"{design.name}-{target.name}.log")
-        partial = known.with_suffix(f".{os.getpid()}")
-        partial.write_text(json.dumps({name: asdict(unit) for name, unit in figures.items()}))
-        partial.replace(known)
+        with whole_files() as write:
+            write(known, json.dumps({name: asdict(unit) for name, unit in figures.items()}))
     return {
         name: UnitFigures.from_json(unit) for name, unit in json.loads(known.read_text()).items()
     }

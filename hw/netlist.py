@@ -145,7 +145,7 @@ class Netlist:
             for name, port in self.modules[top]["ports"].items()
         }
         cells = list(self._expand(top, "", ports, aliases, names))
-        read = set()
+        read: set[int] = set()
         for name, port in self.modules[top]["ports"].items():
             if port["direction"] != "input":
                 read.update(map(aliases.find, ports[name]))
