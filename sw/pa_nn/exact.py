@@ -1,0 +1,152 @@
+"""Integer nodes computed on float tensors, exactly and fast enough to train through.
+
+The integers are those of :mod:`pa_nn.golden`; float32 holds them where every partial sum stays
+below 2^24, float64 otherwise.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from pa_artifact import Node
+
+__all__ = ["compile_node", "compile_sums", "straight_through"]
+
+FLOAT32_EXACT = 1 << 24
+Evaluate = Callable[[Sequence[torch.Tensor]], torch.Tensor]
+
+
+class _StraightThrough(torch.autograd.Function):
+    """The exact value forward, the gradient of its differentiable stand-in backward."""
+
+    @staticmethod
+    def forward(fake: torch.Tensor, exact: torch.Tensor) -> torch.Tensor:
+        return exact.to(fake.dtype, copy=True)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+        pass
+
+    @staticmethod
+    def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor, None]:
+        return grad, None
+
+
+def straight_through(fake: torch.Tensor, exact: torch.Tensor) -> torch.Tensor:
+    """``exact`` with the gradient of ``fake``; both of one shape."""
+    return _StraightThrough.apply(fake, exact)
+
+
+def _dtype(bounds: np.ndarray, device: torch.device) -> torch.dtype:
+    # Off the CPU a float32 convolution may use reduced precision or transforms that round.
+    small = int(np.abs(bounds).max()) < FLOAT32_EXACT
+    return torch.float32 if small and device.type == "cpu" else torch.float64
+
+
+def compile_node(node: Node, bounds: np.ndarray, device: torch.device) -> Evaluate:
+    """A function from the operands' integers to the node's, all in float tensors ``(B, C, H, W)``.
+
+    ``bounds`` is the range of the node's result, which no partial sum leaves.
+    """
+    if node.kind == "pa_conv":
+        codes_of, sums = _comparators(node, device), compile_sums(node, bounds, device)
+        return lambda operands: sums(codes_of(operands[0]))
+    if node.kind in ("conv8", "linear8"):
+        return _products(node, bounds, device)
+    if node.kind == "rescale":
+        return _rescale(node, device)
+    if node.kind == "add":
+        return _add(node)
+    if node.kind == "global_avg_pool":
+        return lambda operands: operands[0].double().sum(dim=(-2, -1), keepdim=True)
+    raise ValueError(f"{node.name}: a {node.kind} computes nothing")
+
+
+def _comparators(node: Node, device: torch.device) -> Callable[[torch.Tensor], torch.Tensor]:
+    """Codes 0..N, int64, of integer activations."""
+    thresholds = torch.from_numpy(node.tensors["thresholds"]).to(device)
+    flip = torch.from_numpy(node.tensors["flip"]).to(device)
+    if not bool(flip.any()) and bool((thresholds == thresholds[:1]).all()):
+        ends = thresholds[0].double()
+        return lambda x: torch.bucketize(x, ends.to(x.dtype), right=True)
+    sign = torch.where(flip, -1.0, 1.0).view(-1, 1, 1).double()
+    columns = [sign * column.view(-1, 1, 1).double() for column in thresholds.unbind(1)]
+
+    def codes(x: torch.Tensor) -> torch.Tensor:
+        turned = x * sign.to(x.dtype)
+        total = torch.zeros_like(x, dtype=torch.uint8)
+        for column in columns:
+            total += turned >= column.to(x.dtype)
+        return total.long()
+
+    return codes
+
+
+def compile_sums(
+    node: Node, bounds: np.ndarray, device: torch.device
+) -> Callable[[torch.Tensor], torch.Tensor]:
+    """A function from activation codes to the accumulators of a ``pa_conv``.
+
+    One convolution of M times the channels: the activations are looked up in each row of phi, the
+    weights are the binary bases ``T_i``.
+    """
+    dtype = _dtype(bounds, device)
+    m, (o, c, kh, kw) = node.attributes["m"], node.tensors["codes"].shape
+    table = torch.from_numpy(node.tensors["phi"][1:].T.copy()).to(device, dtype)
+    codes = torch.from_numpy(node.tensors["codes"]).to(device)
+    index = torch.arange(1, m + 1, device=device).view(1, 1, -1, 1, 1)
+    bases = (codes.unsqueeze(2) == index).reshape(o, c * m, kh, kw).to(dtype)
+    stride, pad = tuple(node.attributes["stride"]), node.attributes["pad"]
+
+    def sums(act_codes: torch.Tensor) -> torch.Tensor:
+        batch, _, height, width = act_codes.shape
+        looked_up = F.embedding(act_codes.permute(0, 2, 3, 1), table)
+        values = looked_up.reshape(batch, height, width, c * m).permute(0, 3, 1, 2)
+        return _conv(values, bases, stride, pad)
+
+    return sums
+
+
+def _conv(
+    x: torch.Tensor, weight: torch.Tensor, stride: tuple[int, ...], pad: Sequence[int]
+) -> torch.Tensor:
+    top, bottom, left, right = pad
+    if top == bottom and left == right:
+        return F.conv2d(x, weight, stride=stride, padding=(top, left))
+    return F.conv2d(F.pad(x, (left, right, top, bottom)), weight, stride=stride)
+
+
+def _products(node: Node, bounds: np.ndarray, device: torch.device) -> Evaluate:
+    dtype = _dtype(bounds, device)
+    weight = torch.from_numpy(node.tensors["weight"]).to(device, dtype)
+    zero = torch.from_numpy(node.tensors["zero"]).to(device, dtype).view(-1, 1, 1)
+    stride, pad = (1, 1), (0, 0, 0, 0)
+    if node.kind == "conv8":
+        stride, pad = tuple(node.attributes["stride"]), node.attributes["pad"]
+    weight = weight.reshape(*weight.shape[:2], *(weight.shape[2:] or (1, 1)))
+    return lambda operands: _conv(operands[0].to(dtype) - zero, weight, stride, pad)
+
+
+def _rescale(node: Node, device: torch.device) -> Evaluate:
+    mult, bias = (
+        torch.from_numpy(node.tensors[key]).to(device).view(-1, 1, 1) for key in ("mult", "bias")
+    )
+    shift = int(node.tensors["shift"])
+    bias = bias + ((1 << shift) >> 1)
+    return lambda operands: ((operands[0].long() * mult + bias) >> shift).double()
+
+
+def _add(node: Node) -> Evaluate:
+    bits, signed = node.attributes["bits"], node.attributes["signed"]
+    low = -(1 << (bits - 1)) if signed else 0
+    high = (1 << (bits - signed)) - 1
+
+    def add(operands: Sequence[torch.Tensor]) -> torch.Tensor:
+        total = operands[0]
+        for operand in operands[1:]:
+            total = total + operand
+        return total.clamp(low, high).float()
+
+    return add
