@@ -108,7 +108,7 @@ def _model(args: argparse.Namespace, about: dict[str, Any], calibration: Batches
     if args.hardware:
         from pa_nn.hardware import quantise_for_hardware
 
-        return quantise_for_hardware(model, [images for images, _ in batches])
+        return quantise_for_hardware(model, batches, mean=about["mean"], std=about["std"])
     if args.M is None:
         return model
     return convert(
