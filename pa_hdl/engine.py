@@ -1,0 +1,208 @@
+"""One convolution: accumulators of a PA layer from the activations at its input."""
+
+from typing import Any
+
+import numpy as np
+from amaranth.hdl import Module, Signal
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+from numpy.typing import NDArray
+
+from pa_hdl import dot
+from pa_hdl.comparators import Comparators
+from pa_hdl.config import EngineConfig
+from pa_hdl.emit import add_submodule
+from pa_hdl.frame import Collector, FrameGuard, acc_layout, act_layout
+from pa_hdl.loader import Loader
+from pa_hdl.memory import Ram
+from pa_hdl.parameters import LayerParameters, weight_words
+from pa_hdl.schedule import Schedule
+from pa_hdl.window import Window
+
+__all__ = ["Engine"]
+
+
+class Engine(wiring.Component):
+    """Compute a PA convolution on a stream of frames, one fold per cycle.
+
+    A frame takes ``schedule.initiation_interval`` cycles in steady state, its first output beat
+    comes ``schedule.latency`` cycles after its first input beat. Stalls on either side change
+    nothing but time; no combinational path leads from one stream to the other.
+
+    ::
+
+                   ┌───────┐   ┌─────────────┐   ┌────────┐   ┌─────┐   ┌───────────┐
+        i (acts) ─▶│ guard │──▶│ comparators │──▶│ window │──▶│ dot │──▶│ collector │─▶ o (accs)
+                   └───────┘   └─────────────┘   └────────┘   └─────┘   └───────────┘
+                       ▲ room in the line buffer ─┘  ▲  weights ─┘            │
+                                                     └──── credits ◀──────────┘
+
+    Behind the guard nothing stops: a beat enters when the line buffer has room for it, and a fold
+    that completes an output is issued when the output queue has.
+
+    Parameters
+    ----------
+    config : :class:`~pa_hdl.config.EngineConfig`
+        Shape, formats and parallelism.
+    parameters : :class:`~pa_hdl.parameters.LayerParameters`, optional
+        The layer to bake in; ``None`` for a loadable engine.
+
+    Members
+    -------
+    i : activations, SIMD channels a beat, ``last`` with a frame's last beat
+    o : accumulators, PE channels a beat, ``last`` with a frame's last beat
+    frame_short, frame_long : a frame ended early, or late, since reset
+    cfg : words of a load; only when loadable
+    cfg_loaded, cfg_error : the last load was good, or was not; only when loadable
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the parameters do not suit the configuration.
+    """
+
+    module_name = "engine"
+
+    def __init__(self, config: EngineConfig, parameters: LayerParameters | None = None) -> None:
+        if not isinstance(config, EngineConfig):
+            raise TypeError(f"Engine configuration must be an EngineConfig, not {config!r}")
+        if (parameters is None) != config.loadable:
+            given = "none" if parameters is None else "some"
+            raise ValueError(
+                f"parameters must be given exactly when an engine is not loadable, not {given}"
+            )
+        if parameters is not None:
+            parameters.check(config)
+        self.config = config
+        self.parameters = parameters
+        self.schedule = Schedule(config)
+        members: dict[str, Any] = {
+            "i": In(stream.Signature(act_layout(config))),
+            "o": Out(stream.Signature(acc_layout(config))),
+            "frame_short": Out(1),
+            "frame_long": Out(1),
+        }
+        if config.loadable:
+            word = data.StructLayout({"data": 32, "last": 1})
+            members |= {
+                "cfg": In(stream.Signature(word)),
+                "cfg_loaded": Out(1),
+                "cfg_error": Out(1),
+            }
+        super().__init__(members)
+
+    @property
+    def module_key(self) -> tuple[Any, ...]:
+        if self.parameters is None:
+            return (self.config,)
+        arrays = (self.parameters.codes, self.parameters.phi)
+        arrays += (self.parameters.thresholds, self.parameters.flip)
+        return (self.config, *(array.tobytes() for array in arrays))
+
+    def model(self, image: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Accumulators (O, Ho, Wo) of an image (C, H, W), as sums over a table lookup a tap."""
+        config, parameters = self.config, self.parameters
+        if parameters is None:
+            raise ValueError("a loadable engine has no parameters of its own")
+        flip = parameters.flip[:, None, None, None]
+        ordered = np.where(flip, ~image[:, None], image[:, None])
+        bounds = np.where(flip[..., 0], ~parameters.thresholds[..., None], 0)
+        bounds = np.where(flip[..., 0], bounds, parameters.thresholds[..., None])[..., None]
+        codes = (ordered >= bounds).sum(axis=1)
+        top, bottom, left, right = config.pad
+        codes = np.pad(codes, ((0, 0), (top, bottom), (left, right)))
+        acc = np.zeros((config.out_channels, config.out_height, config.out_width), dtype=np.int64)
+        for oy in range(config.out_height):
+            for ox in range(config.out_width):
+                y, x = oy * config.stride[0], ox * config.stride[1]
+                taps = codes[:, y : y + config.kernel[0], x : x + config.kernel[1]]
+                acc[:, oy, ox] = parameters.phi[parameters.codes, taps[None]].sum(axis=(1, 2, 3))
+        return acc
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        config, parameters = self.config, self.parameters
+        guard = FrameGuard(config=config)
+        comparators = Comparators(config=config, parameters=parameters)
+        window = Window(config=config, rows=self.schedule.rows)
+        weights = Ram(
+            depth=config.folds_per_pixel,
+            width=config.weight_word_bits,
+            init=None if parameters is None else weight_words(config, parameters),
+            writable=config.loadable,
+            name="weights",
+        )
+        product = dot.create(config, parameters)
+        collector = Collector(config=config, round_trip=self.schedule.credit_round_trip)
+        for name, part in (
+            ("guard", guard),
+            ("comparators", comparators),
+            ("window", window),
+            ("weights", weights),
+            ("dot", product),
+            ("collector", collector),
+        ):
+            add_submodule(m, platform, name, part)
+        accepted = Signal()
+        m.d.comb += [
+            guard.o.ready.eq(window.room),
+            accepted.eq(guard.o.valid & guard.o.ready),
+            window.reserve.eq(accepted),
+            comparators.valid.eq(accepted),
+            comparators.act.eq(guard.o.p.data),
+            comparators.padding.eq(guard.o.p.padding),
+            comparators.fold.eq(guard.o.p.fold),
+            window.valid.eq(comparators.o_valid),
+            window.codes.eq(comparators.codes),
+            weights.read_addr.eq(window.weight_addr),
+            product.valid.eq(window.o_valid),
+            product.first.eq(window.first),
+            product.last.eq(window.last),
+            product.act.eq(window.o_codes),
+            product.weight.eq(weights.read_data),
+            collector.valid.eq(product.o_valid),
+            collector.acc.eq(product.acc),
+            collector.take.eq(window.take),
+            window.credit.eq(collector.credit),
+            self.frame_short.eq(guard.frame_short),
+            self.frame_long.eq(guard.frame_long),
+        ]
+        wiring.connect(m, wiring.flipped(self.i), guard.i)
+        wiring.connect(m, collector.o, wiring.flipped(self.o))
+        if config.loadable:
+            self._add_loader(m, platform, guard, comparators, weights, product, collector)
+        return m
+
+    def _add_loader(
+        self,
+        m: Module,
+        platform: Any,
+        guard: Any,
+        comparators: Any,
+        weights: Any,
+        product: Any,
+        collector: Any,
+    ) -> None:
+        """Place the loader, and let it in between frames, when none is in flight."""
+        loader = Loader(self.config)
+        add_submodule(m, platform, "loader", loader)
+        wiring.connect(m, wiring.flipped(self.cfg), loader.i)
+        # Every frame in flight holds a row, or an output that is not complete yet.
+        most = self.schedule.rows + self.schedule.credit_round_trip + self.config.out_beats + 16
+        flying = Signal(range(most))
+        m.d.sync += flying.eq(flying + guard.started - collector.finished)
+        m.d.comb += [
+            guard.hold.eq(loader.request | ~loader.loaded),
+            loader.grant.eq(loader.request & guard.idle & (flying == 0)),
+            self.cfg_loaded.eq(loader.loaded),
+            self.cfg_error.eq(loader.error),
+            weights.write_en.eq(loader.weight_en),
+            weights.write_addr.eq(loader.weight_addr),
+            weights.write_data.eq(loader.weight_data),
+            comparators.threshold_en.eq(loader.threshold_en),
+            comparators.threshold_addr.eq(loader.threshold_addr),
+            comparators.threshold_data.eq(loader.threshold_data),
+            product.phi_en.eq(loader.phi_en),
+            product.phi_index.eq(loader.phi_index),
+            product.phi_data.eq(loader.phi_data),
+        ]

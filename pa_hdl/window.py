@@ -1,0 +1,584 @@
+"""Line buffer and scan: every tap of every output pixel, in the order of the weights."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from pa_hdl.config import EngineConfig
+from pa_hdl.emit import add_submodule
+from pa_hdl.frame import advance
+from pa_hdl.memory import Ram
+from pa_hdl.popcount import range_shape
+
+__all__ = ["LineWriter", "PixelScan", "TapScan", "Window", "clamp", "pixel_layout"]
+
+
+def clamp(value: int, lowest: int, highest: int) -> int:
+    """`value`, or the end of the range that it lies beyond."""
+    return min(max(value, lowest), highest)
+
+
+def _clamped(value: Value, span: tuple[int, int], lowest: int, highest: int) -> Value:
+    """Hardware of :func:`clamp` for a value known to lie in `span`."""
+    if span[1] > highest:
+        value = Mux(value > highest, highest, value)
+    if span[0] < lowest:
+        value = Mux(value < lowest, lowest, value)
+    return value
+
+
+def _rows(config: EngineConfig, rows: int, amount: int) -> int:
+    """Words in `amount` rows, modulo the buffer."""
+    return amount % rows * config.width * config.in_folds
+
+
+def pixel_layout(config: EngineConfig, rows: int) -> data.StructLayout:
+    """What the tap scan must know of an output pixel.
+
+    ``base`` is the address of the window's top row, ``offset`` that of its left column in a row;
+    ``x`` and ``y`` are its corner in the image. When the pixel is done, ``release`` rows are free.
+    """
+    top, _, left, _ = config.pad
+    last_x = (config.out_width - 1) * config.stride[1] - left
+    last_y = (config.out_height - 1) * config.stride[0] - top
+    return data.StructLayout(
+        {
+            "base": range(rows * config.width * config.in_folds),
+            "offset": range_shape(-left * config.in_folds, max(0, last_x * config.in_folds)),
+            "x": range_shape(-left, max(0, last_x)),
+            "y": range_shape(-top, max(0, last_y)),
+            "release": range(config.height + 1),
+        }
+    )
+
+
+class LineWriter(wiring.Component):
+    """Where in the line buffer each beat is written, and how far the image is there.
+
+    Rows are written one behind the other into a ring, also across frames. A row may start while
+    one is free; once started it is never held up.
+
+    Parameters
+    ----------
+    config : :class:`~pa_hdl.config.EngineConfig`
+        The engine.
+    rows : :class:`int`
+        Rows in the ring.
+
+    Members
+    -------
+    reserve : a beat is on its way
+    room : another may be sent
+    valid : a beat arrives
+    address : where it is written
+    row, pixel : complete rows of the frame being written, and complete pixels of the next row
+    frame_done : the arriving beat is the frame's last
+    release : number of rows that are free from now on; visible in ``room`` in the next cycle
+    """
+
+    def __init__(self, *, config: EngineConfig, rows: int) -> None:
+        self.config = config
+        self.rows = rows
+        super().__init__(
+            {
+                "reserve": In(1),
+                "room": Out(1),
+                "valid": In(1),
+                "address": Out(range(max(2, rows * config.width * config.in_folds))),
+                "row": Out(range(config.height)),
+                "pixel": Out(range(config.width + 1)),
+                "frame_done": Out(1),
+                "release": In(range(config.height + 1)),
+            }
+        )
+
+    @property
+    def module_key(self) -> tuple[Any, ...]:
+        return (self.config, self.rows)
+
+    @property
+    def module_name(self) -> str:
+        return "line_writer"
+
+    def model(self, beats: int) -> tuple[int, int, int, int]:
+        """Frames, ``row``, ``pixel`` and ``address`` after a number of beats."""
+        config = self.config
+        frames, rest = divmod(beats, config.in_beats)
+        row, rest = divmod(rest, config.width * config.in_folds)
+        depth = self.rows * config.width * config.in_folds
+        return frames, row, rest // config.in_folds, beats % depth
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        config = self.config
+        row_beats = config.width * config.in_folds
+        sent = Signal(range(row_beats))
+        # Releases may run ahead: rows at the bottom that no window covers are free before they
+        # are written.
+        free = Signal(range(self.rows + config.height + 1), init=self.rows)
+        starting, at_start = Signal(), Signal()
+        m.d.comb += [
+            at_start.eq(sent == 0),
+            self.room.eq(~at_start | (free != 0)),
+            starting.eq(self.reserve & at_start),
+        ]
+        advance(m, sent, row_beats, self.reserve)
+        m.d.sync += free.eq(free + self.release - starting)
+
+        address = Signal(range(self.rows * row_beats))
+        fold = Signal(range(config.in_folds))
+        pixel = Signal(range(config.width))
+        row = Signal(range(config.height))
+        advance(m, address, self.rows * row_beats, self.valid)
+        last_fold = advance(m, fold, config.in_folds, self.valid)
+        last_pixel = advance(m, pixel, config.width, self.valid & last_fold)
+        row_done = Signal()
+        m.d.comb += row_done.eq(self.valid & last_fold & last_pixel)
+        last_row = advance(m, row, config.height, row_done)
+        m.d.comb += [
+            self.address.eq(address),
+            self.row.eq(row),
+            self.pixel.eq(pixel),
+            self.frame_done.eq(row_done & last_row),
+        ]
+        return m
+
+
+class PixelScan(wiring.Component):
+    """Output pixels in raster order, each as soon as its window is in the line buffer.
+
+    One pixel per cycle, one cycle after the last beat of its window can be seen to be there. At
+    least the first pixel of a frame is waited for, even where a window is all padding.
+
+    Parameters
+    ----------
+    config : :class:`~pa_hdl.config.EngineConfig`
+        The engine.
+    rows : :class:`int`
+        Rows in the line buffer.
+
+    Members
+    -------
+    row, pixel, frame_done : from :class:`LineWriter`
+    o : pixels, as :func:`pixel_layout` describes them
+    """
+
+    LATENCY = 1
+
+    def __init__(self, *, config: EngineConfig, rows: int) -> None:
+        self.config = config
+        self.rows = rows
+        super().__init__(
+            {
+                "row": In(range(config.height)),
+                "pixel": In(range(config.width + 1)),
+                "frame_done": In(1),
+                "o": Out(stream.Signature(pixel_layout(config, rows))),
+            }
+        )
+
+    @property
+    def module_key(self) -> tuple[Any, ...]:
+        return (self.config, self.rows)
+
+    @property
+    def module_name(self) -> str:
+        return "pixel_scan"
+
+    @staticmethod
+    def needed(config: EngineConfig, position: int, axis: int) -> int:
+        """Rows (axis 0) or columns (axis 1) of the image that the windows up to here touch."""
+        size = (config.height, config.width)[axis]
+        start = position * config.stride[axis] - config.pad[2 * axis]
+        return clamp(start + config.kernel[axis], 1, size)
+
+    @staticmethod
+    def released(config: EngineConfig, out_row: int) -> int:
+        """Rows of the frame that are free when `out_row` is done."""
+        if out_row == config.out_height - 1:
+            return config.height
+        return clamp((out_row + 1) * config.stride[0] - config.pad[0], 0, config.height)
+
+    def model(self) -> Iterator[dict[str, int]]:
+        """Pixels of one frame after the other."""
+        config, frame = self.config, 0
+        while True:
+            freed = 0
+            for oy in range(config.out_height):
+                y = oy * config.stride[0] - config.pad[0]
+                for ox in range(config.out_width):
+                    x = ox * config.stride[1] - config.pad[2]
+                    ends_row = ox == config.out_width - 1
+                    yield {
+                        "base": _rows(config, self.rows, frame * config.height + y),
+                        "offset": x * config.in_folds,
+                        "x": x,
+                        "y": y,
+                        "release": self.released(config, oy) - freed if ends_row else 0,
+                    }
+                freed = self.released(config, oy)
+            frame += 1
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        config = self.config
+        push, present = Signal(), Signal()
+        column, line = Signal(range(config.out_width)), Signal(range(config.out_height))
+        row_end = advance(m, column, config.out_width, push)
+        frame_end = Signal()
+        m.d.comb += frame_end.eq(row_end & advance(m, line, config.out_height, push & row_end))
+        now = Signal(pixel_layout(config, self.rows))
+        x_needed = self._scan_columns(m, now, push, row_end)
+        y_needed = self._scan_lines(m, now, push, row_end, frame_end)
+
+        # How many frames the writer is ahead; -1 when the bottom rows were not waited for.
+        lead = Signal(range(-1, self.rows // config.height + 2))
+        m.d.sync += lead.eq(lead + self.frame_done - (push & frame_end))
+        enough = Cat(self.pixel, self.row) >= Cat(x_needed, y_needed)
+        m.d.comb += present.eq((lead > 0) | ((lead == 0) & enough))
+        valid = Signal()
+        payload = Signal(pixel_layout(config, self.rows), reset_less=True)
+        m.d.comb += [
+            push.eq(present & (~valid | self.o.ready)),
+            self.o.valid.eq(valid),
+            self.o.payload.eq(payload),
+        ]
+        with m.If(push):
+            m.d.sync += [valid.eq(1), payload.eq(now)]
+        with m.Elif(self.o.ready):
+            m.d.sync += valid.eq(0)
+        return m
+
+    def _scan_columns(self, m: Module, now: Any, push: Value, row_end: Value) -> Signal:
+        """Drives ``x`` and ``offset``; returns the columns needed."""
+        config = self.config
+        kernel, step, left = config.kernel[1], config.stride[1], config.pad[2]
+        shape = now.shape()
+        x = Signal(shape["x"].shape, init=-left)
+        offset = Signal(shape["offset"].shape, init=-left * config.in_folds)
+        needed = Signal(range(config.width + 1), init=self.needed(config, 0, 1))
+        m.d.comb += [now.x.eq(x), now.offset.eq(offset)]
+        span = (step - left + kernel, (config.out_width - 1) * step - left + kernel)
+        with m.If(push & row_end):
+            m.d.sync += [x.eq(x.init), offset.eq(offset.init), needed.eq(needed.init)]
+        with m.Elif(push):
+            m.d.sync += [
+                x.eq(x + step),
+                offset.eq(offset + step * config.in_folds),
+                needed.eq(_clamped(x + step + kernel, span, 1, config.width)),
+            ]
+        return needed
+
+    def _scan_lines(
+        self, m: Module, now: Any, push: Value, row_end: Value, frame_end: Value
+    ) -> Signal:
+        """Drives ``y``, ``base`` and ``release``; returns the last row needed."""
+        config, rows = self.config, self.rows
+        kernel, step, top = config.kernel[0], config.stride[0], config.pad[0]
+        height = config.height
+        shape = now.shape()
+        y = Signal(shape["y"].shape, init=-top)
+        base = Signal(shape["base"].shape, init=_rows(config, rows, -top))
+        next_base = Signal.like(base, init=_rows(config, rows, height - top))
+        needed = Signal(range(height), init=self.needed(config, 0, 0) - 1)
+        m.d.comb += [now.y.eq(y), now.base.eq(base)]
+        last = (config.out_height - 1) * step - top
+        with m.If(push & frame_end):
+            m.d.sync += [
+                y.eq(y.init),
+                needed.eq(needed.init),
+                base.eq(next_base),
+                next_base.eq(self._step(next_base, height)),
+            ]
+        with m.Elif(push & row_end):
+            below = _clamped(
+                y + (step + kernel - 1), (step - top + kernel - 1, last + kernel - 1), 0, height - 1
+            )
+            m.d.sync += [y.eq(y + step), needed.eq(below), base.eq(self._step(base, step))]
+        freed = _clamped(y, (-top, last), 0, height)
+        frees = _clamped(y + step, (step - top, last), 0, height) - freed
+        with m.If(frame_end):
+            m.d.comb += now.release.eq(height - clamp(last, 0, height))
+        with m.Elif(row_end):
+            m.d.comb += now.release.eq(frees)
+        return needed
+
+    def _step(self, base: Value, amount: int) -> Value:
+        """`base` moved down by an amount of rows in the ring."""
+        step = _rows(self.config, self.rows, amount)
+        if step == 0:
+            return base
+        limit = _rows(self.config, self.rows, -1) + self.config.width * self.config.in_folds - step
+        return Mux(base >= limit, base - limit, base + step)
+
+
+class TapScan(wiring.Component):
+    """Addresses of all folds of each pixel: output fold, ky, kx, input fold.
+
+    One fold per cycle, without a gap between pixels. The last fold of an output element waits for
+    a credit.
+
+    Parameters
+    ----------
+    config : :class:`~pa_hdl.config.EngineConfig`
+        The engine.
+    rows : :class:`int`
+        Rows in the line buffer.
+
+    Members
+    -------
+    i : pixels
+    credit, take : there is room for another output; it is taken
+    valid, address, padding, weight_addr, first, last : :attr:`LATENCY` cycles later, a fold
+    release : rows that are free because their last reader has been issued
+    """
+
+    LATENCY = 2
+
+    def __init__(self, *, config: EngineConfig, rows: int) -> None:
+        self.config = config
+        self.rows = rows
+        super().__init__(
+            {
+                "i": In(stream.Signature(pixel_layout(config, rows))),
+                "credit": In(1),
+                "take": Out(1),
+                "valid": Out(1),
+                "address": Out(range(max(2, rows * config.width * config.in_folds))),
+                "padding": Out(1),
+                "weight_addr": Out(range(max(2, config.folds_per_pixel))),
+                "first": Out(1),
+                "last": Out(1),
+                "release": Out(range(config.height + 1)),
+            }
+        )
+
+    @property
+    def module_key(self) -> tuple[Any, ...]:
+        return (self.config, self.rows)
+
+    @property
+    def module_name(self) -> str:
+        return "tap_scan"
+
+    def model(self, pixel: dict[str, int]) -> Iterator[dict[str, int | None]]:
+        """Folds of one pixel; the address is ``None`` on padding."""
+        config = self.config
+        depth = self.rows * config.width * config.in_folds
+        for index in range(config.folds_per_pixel):
+            tap, fold = divmod(index % config.folds_per_output, config.in_folds)
+            ky, kx = divmod(tap, config.kernel[1])
+            y, x = pixel["y"] + ky, pixel["x"] + kx
+            inside = 0 <= y < config.height and 0 <= x < config.width
+            row = pixel["base"] + ky * config.width * config.in_folds
+            yield {
+                "address": (row % depth) + x * config.in_folds + fold if inside else None,
+                "weight_addr": index,
+                "first": int(index % config.folds_per_output == 0),
+                "last": int((index + 1) % config.folds_per_output == 0),
+            }
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        config = self.config
+        fire = Signal()
+        fold, kx = Signal(range(config.in_folds)), Signal(range(config.kernel[1]))
+        ky, out_fold = Signal(range(config.kernel[0])), Signal(range(config.out_folds))
+        tap_end = advance(m, fold, config.in_folds, fire)
+        row_end, output_end, pixel_end = Signal(), Signal(), Signal()
+        m.d.comb += [
+            row_end.eq(advance(m, kx, config.kernel[1], fire & tap_end) & tap_end),
+            output_end.eq(advance(m, ky, config.kernel[0], fire & row_end) & row_end),
+            pixel_end.eq(advance(m, out_fold, config.out_folds, fire & output_end) & output_end),
+            fire.eq(self.i.valid & (self.credit | ~output_end)),
+            self.take.eq(fire & output_end),
+            self.i.ready.eq(fire & pixel_end),
+        ]
+        weight_addr = Signal(range(config.folds_per_pixel))
+        with m.If(fire):
+            m.d.sync += weight_addr.eq(Mux(pixel_end, 0, weight_addr + 1))
+        release = Signal.like(self.release)
+        m.d.sync += release.eq(Mux(self.i.ready, self.i.p.release, 0))
+        m.d.comb += self.release.eq(release)
+
+        issued, valid = Signal(), Signal()
+        m.d.sync += [issued.eq(fire), valid.eq(issued)]
+        m.d.comb += self.valid.eq(valid)
+        self._locate(m, fire, tap_end, row_end, output_end)
+
+        def two_later(value: Value, output: Value, name: str) -> None:
+            for cycle in (1, 2):
+                stage = Signal.like(output, name=f"{name}_{cycle}", reset_less=True)
+                m.d.sync += stage.eq(value)
+                value = stage
+            m.d.comb += output.eq(value)
+
+        starts = Signal(init=1)
+        with m.If(fire):
+            m.d.sync += starts.eq(output_end)
+        two_later(starts, self.first, "first")
+        two_later(output_end, self.last, "last")
+        two_later(weight_addr, self.weight_addr, "weight_addr")
+        return m
+
+    def _locate(
+        self, m: Module, fire: Value, tap_end: Value, row_end: Value, output_end: Value
+    ) -> None:
+        """Drives ``address`` and ``padding``: position of the fold, then the sum of its parts."""
+        config = self.config
+        row_words = config.width * config.in_folds
+        kernel_words = config.kernel[1] * config.in_folds
+        pixel = self.i.p
+        top, _, left, _ = config.pad
+        last_y = (config.out_height - 1) * config.stride[0] - top + config.kernel[0] - 1
+        last_x = (config.out_width - 1) * config.stride[1] - left + config.kernel[1] - 1
+        last_offset = (config.out_width - 1) * config.stride[1] - left
+        last_offset = last_offset * config.in_folds + kernel_words - 1
+        base = Signal(range(self.rows * row_words), reset_less=True)
+        offset = Signal(range_shape(-left * config.in_folds, max(0, last_offset)), reset_less=True)
+        x = Signal(range_shape(-left, max(0, last_x)), reset_less=True)
+        y = Signal(range_shape(-top, max(0, last_y)), reset_less=True)
+        after_tap, after_row, after_output = Signal(init=1), Signal(init=1), Signal(init=1)
+        with m.If(fire):
+            m.d.sync += [
+                after_tap.eq(tap_end),
+                after_row.eq(row_end),
+                after_output.eq(output_end),
+                offset.eq(Mux(after_row, pixel.offset, offset + 1)),
+                x.eq(Mux(after_row, pixel.x, x + after_tap)),
+            ]
+            with m.If(after_output):
+                m.d.sync += [base.eq(pixel.base), y.eq(pixel.y)]
+            with m.Elif(after_row):
+                below = Mux(base == (self.rows - 1) * row_words, 0, base + row_words)
+                m.d.sync += [base.eq(below), y.eq(y + 1)]
+
+        address = Signal.like(self.address, reset_less=True)
+        padding = Signal(reset_less=True)
+        outside: Value | int = 0
+        for value, lowest, highest, size in (
+            (x, -left, last_x, config.width),
+            (y, -top, last_y, config.height),
+        ):
+            if lowest < 0:
+                outside = outside | (value < 0)
+            if highest >= size:
+                outside = outside | (value >= size)
+        m.d.sync += [address.eq(base + offset), padding.eq(outside)]
+        m.d.comb += [self.address.eq(address), self.padding.eq(padding)]
+
+
+class Window(wiring.Component):
+    """Code beats in, in raster order; the codes of every fold out, one fold per cycle.
+
+    Parameters
+    ----------
+    config : :class:`~pa_hdl.config.EngineConfig`
+        The engine.
+    rows : :class:`int`
+        Rows in the line buffer, enough for one window.
+
+    Members
+    -------
+    reserve, room : a beat is on its way; another may be sent
+    valid, codes : a beat arrives
+    credit, take : there is room for another output; it is taken, :attr:`LATENCY` cycles before the
+        fold that completes it
+    weight_addr : index of the fold in its pixel, one cycle before the fold
+    o_valid, first, last, o_codes : a fold; code 0 on padding
+    """
+
+    LATENCY = TapScan.LATENCY + 1
+
+    def __init__(self, *, config: EngineConfig, rows: int) -> None:
+        self.config = config
+        self.rows = rows
+        codes = data.ArrayLayout(config.code_bits, config.simd)
+        super().__init__(
+            {
+                "reserve": In(1),
+                "room": Out(1),
+                "valid": In(1),
+                "codes": In(codes),
+                "credit": In(1),
+                "take": Out(1),
+                "weight_addr": Out(range(max(2, config.folds_per_pixel))),
+                "o_valid": Out(1),
+                "first": Out(1),
+                "last": Out(1),
+                "o_codes": Out(codes),
+            }
+        )
+
+    @property
+    def module_key(self) -> tuple[Any, ...]:
+        return (self.config, self.rows)
+
+    @property
+    def module_name(self) -> str:
+        return "window"
+
+    def model(self, beats: Sequence[Any], blank: Any = 0) -> list[Any]:
+        """Beats of one frame as the dot product meets them; `blank` stands for padding."""
+        config = self.config
+        folds = []
+        for oy in range(config.out_height):
+            for ox in range(config.out_width):
+                for index in range(config.folds_per_pixel):
+                    tap, fold = divmod(index % config.folds_per_output, config.in_folds)
+                    ky, kx = divmod(tap, config.kernel[1])
+                    y = oy * config.stride[0] - config.pad[0] + ky
+                    x = ox * config.stride[1] - config.pad[2] + kx
+                    inside = 0 <= y < config.height and 0 <= x < config.width
+                    place = (y * config.width + x) * config.in_folds + fold
+                    folds.append(beats[place] if inside else blank)
+        return folds
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        config, rows = self.config, self.rows
+        writer = LineWriter(config=config, rows=rows)
+        pixels = PixelScan(config=config, rows=rows)
+        taps = TapScan(config=config, rows=rows)
+        lines = Ram(
+            depth=rows * config.width * config.in_folds,
+            width=config.simd * config.code_bits,
+            writable=True,
+            name="lines",
+        )
+        for name, part in (("writer", writer), ("pixels", pixels), ("taps", taps)):
+            add_submodule(m, platform, name, part)
+        add_submodule(m, platform, "lines", lines)
+        wiring.connect(m, pixels.o, taps.i)
+        o_valid = Signal()
+        padding, first, last = (Signal(reset_less=True) for _ in range(3))
+        m.d.sync += [
+            o_valid.eq(taps.valid),
+            padding.eq(taps.padding),
+            first.eq(taps.first),
+            last.eq(taps.last),
+        ]
+        m.d.comb += [
+            writer.reserve.eq(self.reserve),
+            self.room.eq(writer.room),
+            writer.valid.eq(self.valid),
+            writer.release.eq(taps.release),
+            pixels.row.eq(writer.row),
+            pixels.pixel.eq(writer.pixel),
+            pixels.frame_done.eq(writer.frame_done),
+            lines.write_en.eq(self.valid),
+            lines.write_addr.eq(writer.address),
+            lines.write_data.eq(self.codes),
+            taps.credit.eq(self.credit),
+            self.take.eq(taps.take),
+            lines.read_addr.eq(taps.address),
+            self.weight_addr.eq(taps.weight_addr),
+            self.o_valid.eq(o_valid),
+            self.first.eq(first),
+            self.last.eq(last),
+            self.o_codes.eq(Mux(padding, 0, lines.read_data)),
+        ]
+        return m
