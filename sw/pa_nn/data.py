@@ -1,7 +1,7 @@
 """Image data sets: a folder of IDX files (Fashion-MNIST, MNIST) or of images by class.
 
-Everything is held in memory as unsigned 8-bit tensors ``(count, channels, H, W)``; normalisation and
-augmentation run per batch on whichever device the tensors live on.
+Everything is held in memory as unsigned 8-bit tensors ``(count, channels, H, W)``; normalisation
+and augmentation run per batch.
 """
 
 import gzip
@@ -86,7 +86,7 @@ def _load_idx(folder: Path, split: str) -> ImageSet:
     images, labels = (_read_idx(path) for path in paths if path is not None)
     if images.ndim != 3 or labels.ndim != 1 or len(images) != len(labels):
         raise ValueError(
-            f"{folder}: {split} images {images.shape} and labels {labels.shape} do not belong together"
+            f"{folder}: {split} images {images.shape} and labels {labels.shape} do not fit together"
         )
     classes = tuple(str(label) for label in range(int(labels.max()) + 1))
     return ImageSet(

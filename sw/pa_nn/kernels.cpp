@@ -9,84 +9,111 @@ namespace {
 constexpr std::int64_t kBlock = 4096;
 constexpr int kLanes = 16;
 
+// Vectors of GCC and Clang, mapped to whatever registers the processor has.
+using Bytes = std::uint8_t __attribute__((vector_size(kLanes)));
+using Halves = std::uint16_t __attribute__((vector_size(2 * kLanes)));
+using Words = std::int32_t __attribute__((vector_size(4 * kLanes)));
+using Unsigned = std::uint32_t __attribute__((vector_size(4 * kLanes)));
+using Floats = float __attribute__((vector_size(4 * kLanes)));
+
+template <typename Vector>
+Vector load(const void* source) {
+    Vector vector;
+    std::memcpy(&vector, source, sizeof vector);
+    return vector;
+}
+
+template <typename Vector>
+void store(void* target, Vector vector) {
+    std::memcpy(target, &vector, sizeof vector);
+}
+
 struct Float32 {
     using Stored = float;
-    static float load(Stored x) { return x; }
-    static Stored store(float x) { return x; }
+    static Floats read(const Stored* x) { return load<Floats>(x); }
+    static void write(Stored* x, Floats value) { store(x, value); }
 };
 
 // bfloat16 in its 16 bits: exact to float32, and back to the nearest, ties to even.
 struct BFloat16 {
     using Stored = std::uint16_t;
-    static float load(Stored x) {
-        const std::uint32_t bits = static_cast<std::uint32_t>(x) << 16;
-        float value;
-        std::memcpy(&value, &bits, sizeof value);
-        return value;
+    static Floats read(const Stored* x) {
+        const Unsigned bits = __builtin_convertvector(load<Halves>(x), Unsigned) << 16;
+        return reinterpret_cast<Floats>(bits);
     }
-    static Stored store(float x) {
-        std::uint32_t bits;
-        std::memcpy(&bits, &x, sizeof bits);
-        const std::uint32_t rounded = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
-        const bool nan = (bits & 0x7fffffffu) > 0x7f800000u;
-        return static_cast<Stored>(nan ? 0x7fc0u : rounded);
+    static void write(Stored* x, Floats value) {
+        const Unsigned bits = reinterpret_cast<Unsigned>(value);
+        const Unsigned rounded = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
+        const Words nan = value != value;
+        const Unsigned quiet = rounded * 0u + 0x7fc0u;
+        store(x, __builtin_convertvector(nan ? quiet : rounded, Halves));
     }
 };
 
-template <typename Type>
+// A table of at most kLanes floats fits one register.
+template <bool kSmall>
+Floats pick(const float* table, Words index) {
+#if !defined(__clang__)
+    if constexpr (kSmall) return __builtin_shuffle(load<Floats>(table), index);
+#endif
+    Floats picked;
+    for (int lane = 0; lane < kLanes; ++lane) picked[lane] = table[index[lane]];
+    return picked;
+}
+
+template <typename Type, bool kSmall>
+void look_up_vector(const typename Type::Stored* x, const float* ends, const float* levels,
+                    int count, typename Type::Stored* out, std::uint8_t* intervals) {
+    const Floats value = Type::read(x);
+    Words index = {};
+    for (int k = 0; k < count - 1; ++k) index -= value >= ends[k];
+    index &= value != 0.0f;
+    const Floats level = pick<kSmall>(levels, index);
+    Type::write(out, value == value ? level : value);
+    store(intervals, __builtin_convertvector(index, Bytes));
+}
+
+template <typename Type, bool kSmall>
 void look_up(const typename Type::Stored* x, std::int64_t size, const float* ends,
-             const typename Type::Stored* levels, std::int64_t count, typename Type::Stored* out,
-             std::uint8_t* intervals, int threads) {
-    const std::int64_t blocks = (size + kBlock - 1) / kBlock;
-#pragma omp parallel for schedule(static) num_threads(threads) if (blocks > 8)
-    for (std::int64_t block = 0; block < blocks; ++block) {
-        const std::int64_t start = block * kBlock;
-        const int length = static_cast<int>(std::min(kBlock, size - start));
-        float value[kBlock], result[kBlock];
-        std::int32_t index[kBlock];
-        for (int e = 0; e < length; ++e) {
-            value[e] = Type::load(x[start + e]);
-            index[e] = 0;
-            result[e] = Type::load(levels[0]);
-        }
-        for (int k = 1; k < count; ++k) {
-            const float end = ends[k - 1];
-            const float level = Type::load(levels[k]);
-            for (int e = 0; e < length; ++e) {
-                const bool reached = value[e] >= end;
-                index[e] = reached ? k : index[e];
-                result[e] = reached ? level : result[e];
-            }
-        }
-        for (int e = 0; e < length; ++e) {
-            const float nan_or_level = value[e] == value[e] ? result[e] : value[e];
-            out[start + e] = Type::store(nan_or_level);
-            intervals[start + e] = static_cast<std::uint8_t>(value[e] == 0 ? 0 : index[e]);
-        }
+             const float* levels, int count, typename Type::Stored* out, std::uint8_t* intervals,
+             int threads) {
+    using Stored = typename Type::Stored;
+    const std::int64_t whole = size / kLanes * kLanes;
+#pragma omp parallel for schedule(static) num_threads(threads) if (size > 8 * kBlock)
+    for (std::int64_t e = 0; e < whole; e += kLanes) {
+        look_up_vector<Type, kSmall>(x + e, ends, levels, count, out + e, intervals + e);
+    }
+    if (whole < size) {
+        Stored x_tail[kLanes] = {}, out_tail[kLanes];
+        std::uint8_t intervals_tail[kLanes];
+        std::copy(x + whole, x + size, x_tail);
+        look_up_vector<Type, kSmall>(x_tail, ends, levels, count, out_tail, intervals_tail);
+        std::copy(out_tail, out_tail + (size - whole), out + whole);
+        std::copy(intervals_tail, intervals_tail + (size - whole), intervals + whole);
     }
 }
 
-// Vectors of GCC and Clang, mapped to whatever registers the processor has.
-using Bytes = std::uint8_t __attribute__((vector_size(kLanes)));
-using Words = std::int32_t __attribute__((vector_size(4 * kLanes)));
-using Floats = float __attribute__((vector_size(4 * kLanes)));
-
 // Sums of kGroup intervals over a block, element e in float32 lane e % kLanes, lanes added in
 // ascending order in float64.  Adding the zero of an element of another interval changes no lane.
-constexpr int kGroup = 6;
+constexpr int kGroup = 12;
 
-void sum_intervals(const float* grad, const std::uint8_t* intervals, int first, int count,
-                   double* sums) {
+template <typename Type>
+void sum_intervals(const typename Type::Stored* grad, const std::uint8_t* intervals, int length,
+                   int first, int count, double* sums) {
     Floats lanes[kGroup] = {};
-    for (int e = 0; e < kBlock; e += kLanes) {
-        Bytes bytes;
-        Words bits;
-        std::memcpy(&bytes, intervals + e, sizeof bytes);
-        std::memcpy(&bits, grad + e, sizeof bits);
-        const Words index = __builtin_convertvector(bytes, Words);
-        for (int k = 0; k < kGroup; ++k) {
-            lanes[k] += reinterpret_cast<Floats>((index == first + k) & bits);
-        }
+    const auto add = [&](const typename Type::Stored* grads, const std::uint8_t* indices) {
+        const Words bits = reinterpret_cast<Words>(Type::read(grads));
+        const Words index = __builtin_convertvector(load<Bytes>(indices), Words) - first;
+        for (int k = 0; k < kGroup; ++k) lanes[k] += reinterpret_cast<Floats>((index == k) & bits);
+    };
+    const int whole = length / kLanes * kLanes;
+    for (int e = 0; e < whole; e += kLanes) add(grad + e, intervals + e);
+    if (whole < length) {
+        typename Type::Stored grad_tail[kLanes] = {};
+        std::uint8_t intervals_tail[kLanes] = {};
+        std::copy(grad + whole, grad + length, grad_tail);
+        std::copy(intervals + whole, intervals + length, intervals_tail);
+        add(grad_tail, intervals_tail);
     }
     for (int k = 0; k < kGroup && first + k < count; ++k) {
         double total = lanes[k][0];
@@ -95,52 +122,60 @@ void sum_intervals(const float* grad, const std::uint8_t* intervals, int first, 
     }
 }
 
-template <typename Type>
+template <typename Type, bool kSmall>
+void scale_block(const typename Type::Stored* grad, const std::uint8_t* intervals, int length,
+                 const float* slopes, typename Type::Stored* out) {
+    const auto scale = [&](const typename Type::Stored* grads, const std::uint8_t* indices,
+                           typename Type::Stored* result) {
+        const Words index = __builtin_convertvector(load<Bytes>(indices), Words);
+        Type::write(result, Type::read(grads) * pick<kSmall>(slopes, index));
+    };
+    const int whole = length / kLanes * kLanes;
+    for (int e = 0; e < whole; e += kLanes) scale(grad + e, intervals + e, out + e);
+    if (whole < length) {
+        typename Type::Stored grad_tail[kLanes] = {}, out_tail[kLanes];
+        std::uint8_t intervals_tail[kLanes] = {};
+        std::copy(grad + whole, grad + length, grad_tail);
+        std::copy(intervals + whole, intervals + length, intervals_tail);
+        scale(grad_tail, intervals_tail, out_tail);
+        std::copy(out_tail, out_tail + (length - whole), out + whole);
+    }
+}
+
+template <typename Type, bool kSmall>
 void back_propagate(const typename Type::Stored* grad, const std::uint8_t* intervals,
-                    std::int64_t size, const float* slopes, std::int64_t count,
+                    std::int64_t size, const float* slopes, int count,
                     typename Type::Stored* out, double* partial, int threads) {
     const std::int64_t blocks = (size + kBlock - 1) / kBlock;
 #pragma omp parallel for schedule(static) num_threads(threads) if (blocks > 8)
     for (std::int64_t block = 0; block < blocks; ++block) {
         const std::int64_t start = block * kBlock;
         const int length = static_cast<int>(std::min(kBlock, size - start));
-        // Copies padded with zeros to whole vectors.
-        float value[kBlock];
-        std::uint8_t index[kBlock];
-        for (int e = 0; e < length; ++e) {
-            value[e] = Type::load(grad[start + e]);
-            index[e] = intervals[start + e];
-            out[start + e] = Type::store(value[e] * slopes[index[e]]);
-        }
-        std::fill(value + length, value + kBlock, 0.0f);
-        std::fill(index + length, index + kBlock, std::uint8_t{0});
+        scale_block<Type, kSmall>(grad + start, intervals + start, length, slopes, out + start);
         for (int first = 0; first < count; first += kGroup) {
-            sum_intervals(value, index, first, static_cast<int>(count), partial + block * count);
+            sum_intervals<Type>(grad + start, intervals + start, length, first, count,
+                                partial + block * count);
         }
     }
 }
 
 }  // namespace
 
-#define PA_EXPORT(SUFFIX, TYPE)                                                                   \
-    extern "C" void pa_look_up_##SUFFIX(const void* x, std::int64_t size, const void* ends,       \
-                                        const void* levels, std::int64_t count, void* out,        \
-                                        void* intervals, std::int64_t threads) {                  \
-        using Stored = TYPE::Stored;                                                              \
-        look_up<TYPE>(static_cast<const Stored*>(x), size, static_cast<const float*>(ends),       \
-                      static_cast<const Stored*>(levels), count, static_cast<Stored*>(out),       \
-                      static_cast<std::uint8_t*>(intervals), static_cast<int>(threads));          \
-    }                                                                                             \
-    extern "C" void pa_back_propagate_##SUFFIX(const void* grad, const void* intervals,           \
-                                               std::int64_t size, const void* slopes,             \
-                                               std::int64_t count, void* out, void* partial,      \
-                                               std::int64_t threads) {                            \
-        using Stored = TYPE::Stored;                                                              \
-        back_propagate<TYPE>(static_cast<const Stored*>(grad),                                    \
-                             static_cast<const std::uint8_t*>(intervals), size,                   \
-                             static_cast<const float*>(slopes), count,                            \
-                             static_cast<Stored*>(out), static_cast<double*>(partial),            \
-                             static_cast<int>(threads));                                          \
+// `levels` and `slopes` have at least kLanes elements.
+#define PA_EXPORT(SUFFIX, TYPE)                                                                 \
+    extern "C" void pa_look_up_##SUFFIX(const TYPE::Stored* x, std::int64_t size,               \
+                                        const float* ends, const float* levels, int count,      \
+                                        TYPE::Stored* out, std::uint8_t* intervals,             \
+                                        int threads) {                                          \
+        const auto run = count <= kLanes ? look_up<TYPE, true> : look_up<TYPE, false>;          \
+        run(x, size, ends, levels, count, out, intervals, threads);                             \
+    }                                                                                           \
+    extern "C" void pa_back_propagate_##SUFFIX(                                                 \
+        const TYPE::Stored* grad, const std::uint8_t* intervals, std::int64_t size,             \
+        const float* slopes, int count, TYPE::Stored* out, double* partial, int threads) {      \
+        const auto run = count <= kLanes ? back_propagate<TYPE, true>                           \
+                                         : back_propagate<TYPE, false>;                         \
+        run(grad, intervals, size, slopes, count, out, partial, threads);                       \
     }
 
 PA_EXPORT(f32, Float32)

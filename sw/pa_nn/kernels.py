@@ -17,15 +17,18 @@ import shutil
 import subprocess
 import tempfile
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 
-__all__ = ["back_propagate", "compiled", "look_up"]
+__all__ = ["back_propagate", "compiled", "look_up", "plain_torch"]
 
-# Order of the sums: element e of a block of BLOCK is added to float32 lane e % LANES; lanes are added
-# in ascending order, then blocks, in float64.
+# Order of the sums: element e of a block of BLOCK is added to float32 lane e % LANES; lanes are
+# added in ascending order, then blocks, in float64.
 BLOCK = 4096
 LANES = 16
 _SOURCE = Path(__file__).with_name("kernels.cpp")
@@ -80,13 +83,13 @@ def _load(flags: tuple[str, ...]) -> ctypes.CDLL:
     if compiler is None:
         raise OSError("no C++ compiler found (c++ or $CXX)")
     library = ctypes.CDLL(str(_build(compiler, flags)))
-    pointer, size = ctypes.c_void_p, ctypes.c_int64
+    pointer, size, number = ctypes.c_void_p, ctypes.c_int64, ctypes.c_int
     for suffix in _SUFFIX.values():
         look_up = getattr(library, f"pa_look_up_{suffix}")
-        look_up.argtypes = [pointer, size, pointer, pointer, size, pointer, pointer, size]
+        look_up.argtypes = [pointer, size, pointer, pointer, number, pointer, pointer, number]
         look_up.restype = None
         back = getattr(library, f"pa_back_propagate_{suffix}")
-        back.argtypes = [pointer, pointer, size, pointer, size, pointer, pointer, size]
+        back.argtypes = [pointer, pointer, size, pointer, number, pointer, pointer, number]
         back.restype = None
     return library
 
@@ -111,7 +114,21 @@ def _library() -> ctypes.CDLL | None:
 
 def compiled() -> bool:
     """Whether the compiled kernels are in use; builds them at the first call."""
-    return _library() is not None
+    return not _plain and _library() is not None
+
+
+_plain = False
+
+
+@contextmanager
+def plain_torch() -> Iterator[None]:
+    """Use plain PyTorch in this block, to compare with."""
+    global _plain
+    before, _plain = _plain, True
+    try:
+        yield
+    finally:
+        _plain = before
 
 
 def _is_dense(x: torch.Tensor) -> bool:
@@ -125,8 +142,15 @@ def _flat(x: torch.Tensor) -> torch.Tensor:
     return x.as_strided((x.numel(),), (1,))
 
 
-def _supported(x: torch.Tensor, intervals: int) -> bool:
-    return x.device.type == "cpu" and x.dtype in _SUFFIX and intervals <= 256
+def _library_for(x: torch.Tensor, intervals: int) -> ctypes.CDLL | None:
+    if _plain or x.device.type != "cpu" or x.dtype not in _SUFFIX or intervals > 256:
+        return None
+    return _library()
+
+
+def _table(values: torch.Tensor) -> torch.Tensor:
+    """``values`` with the padding that the library expects."""
+    return F.pad(values, (0, max(0, LANES - len(values))))
 
 
 def look_up(
@@ -152,10 +176,10 @@ def look_up(
     if not _is_dense(x):
         x = x.contiguous()
     count = len(levels)
-    library = _library() if _supported(x, count) else None
+    library = _library_for(x, count)
     if library is None:
         return _look_up_torch(x, ends, levels)
-    ends, levels = ends.contiguous(), levels.to(x.dtype).contiguous()
+    ends, levels = ends.contiguous(), _table(levels)
     out = torch.empty_like(x)
     intervals = torch.empty_like(x, dtype=torch.uint8)
     getattr(library, f"pa_look_up_{_SUFFIX[x.dtype]}")(
@@ -175,7 +199,7 @@ def _look_up_torch(
     x: torch.Tensor, ends: torch.Tensor, levels: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
     # Values beyond any end take the top interval; NaN is put in interval 0, as in the kernel.
-    index = torch.bucketize(x.float(), ends, right=True)
+    index = torch.bucketize(x.float().contiguous(), ends, right=True)
     index = torch.where((x == 0) | x.isnan(), 0, index)
     out = torch.where(x.isnan(), x, levels.to(x.dtype)[index])
     return out, index.to(torch.uint8 if len(levels) <= 256 else torch.int16)
@@ -202,10 +226,10 @@ def back_propagate(
     if grad.stride() != intervals.stride():
         grad = torch.empty_like(intervals, dtype=grad.dtype).copy_(grad)
     count = len(slopes)
-    library = _library() if _supported(grad, count) else None
+    library = _library_for(grad, count)
     if library is None:
         return _back_propagate_torch(grad, intervals, slopes)
-    slopes = slopes.contiguous()
+    slopes = _table(slopes)
     out = torch.empty_like(grad)
     blocks = -(-grad.numel() // BLOCK)
     partial = torch.empty(blocks, count, dtype=torch.float64)
