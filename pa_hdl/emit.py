@@ -89,6 +89,8 @@ class ModuleLibrary:
     ----------
     memories : :class:`dict`
         Text of each memory file by its name; filled while modules are added.
+    components : :class:`dict`
+        The component that each module was written from, by the name of the module.
     """
 
     def __init__(self, *, prefix: str, inline_memories: bool = False) -> None:
@@ -99,6 +101,7 @@ class ModuleLibrary:
         self.prefix = prefix
         self.inline_memories = bool(inline_memories)
         self.memories: dict[str, str] = {}
+        self.components: dict[str, wiring.Component] = {}
         self._modules: dict[Any, tuple[str, frozenset[str]]] = {}
         self._names: set[str] = set()
         self._netlists: list[str] = []
@@ -165,6 +168,7 @@ class ModuleLibrary:
             else:
                 sync = self._convert(component, name)
             self._modules[key] = (name, sync)
+            self.components[name] = component
         return self._modules[key]
 
     def _convert(self, component: wiring.Component, name: str) -> frozenset[str]:

@@ -1,0 +1,222 @@
+"""Command line of the generator: flags that fill an :class:`~pa_hdl.config.EngineConfig`."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import MISSING, dataclass, fields
+from typing import Any, NoReturn
+
+from pa_hdl.config import BASES, DATAPATHS, EngineConfig
+
+__all__ = ["OneLineParser", "Shape", "make_parser", "shape_of"]
+
+_NUMBER = re.compile(r"[+-]?[0-9]{1,18}")
+
+
+class OneLineParser(argparse.ArgumentParser):
+    """A parser whose complaints are one line on standard error, and exit status 2."""
+
+    def error(self, message: str) -> NoReturn:
+        printable = "".join(
+            character if character.isprintable() else repr(character)[1:-1] for character in message
+        )
+        self.exit(2, f"{self.prog}: error: {printable}\n")
+
+
+def integer(text: str) -> int:
+    """A decimal integer of at most 18 digits."""
+    if not _NUMBER.fullmatch(text):
+        raise argparse.ArgumentTypeError(f"must be an integer, not {text!r}")
+    return int(text)
+
+
+def integers(*counts: int, spelling: str) -> Callable[[str], tuple[int, ...]]:
+    """Parser of comma-separated integers, as many as one of ``counts``."""
+
+    def parse(text: str) -> tuple[int, ...]:
+        items = text.split(",")
+        if len(items) not in counts or not all(map(_NUMBER.fullmatch, items)):
+            raise argparse.ArgumentTypeError(f"must be {spelling}, not {text!r}")
+        return tuple(map(int, items))
+
+    return parse
+
+
+def pair(text: str) -> tuple[int, ...]:
+    """``K`` or ``KH,KW``."""
+    values = integers(1, 2, spelling="one integer or two (rows,columns)")(text)
+    return values * 2 if len(values) == 1 else values
+
+
+def four(text: str) -> tuple[int, ...]:
+    """``P`` or ``T,B,L,R``."""
+    values = integers(1, 4, spelling="one integer or four (top,bottom,left,right)")(text)
+    return values * 4 if len(values) == 1 else values
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shape:
+    """How one field of the configuration is spelled on the command line.
+
+    ``default`` is used when neither the flag nor a model decides; ``None`` stands for the default
+    of the dataclass. A model decides every field that is not ``free``.
+    """
+
+    flag: str
+    parse: Callable[[str], Any] | None
+    metavar: str | None
+    help: str
+    default: Any = None
+    free: bool = False
+    choices: tuple[str, ...] | None = None
+
+
+SHAPES: dict[str, Shape] = {
+    "m": Shape(flag="--M", parse=integer, metavar="M", help="weight bases, 1 to 255"),
+    "n": Shape(flag="--N", parse=integer, metavar="N", help="activation bases, 1 to 255"),
+    "in_channels": Shape(
+        flag="--in-channels", parse=integer, metavar="C", help="input channels", default=64
+    ),
+    "out_channels": Shape(
+        flag="--out-channels", parse=integer, metavar="O", help="output channels", default=64
+    ),
+    "height": Shape(flag="--height", parse=integer, metavar="H", help="input rows", default=16),
+    "width": Shape(flag="--width", parse=integer, metavar="W", help="input columns", default=16),
+    "kernel": Shape(flag="--kernel", parse=pair, metavar="K|KH,KW", help="kernel"),
+    "stride": Shape(flag="--stride", parse=pair, metavar="S|SH,SW", help="stride"),
+    "pad": Shape(
+        flag="--padding",
+        parse=four,
+        metavar="P|T,B,L,R",
+        help="padding: all sides, or top, bottom, left, right (default: the output of stride 1 "
+        "is as large as the input)",
+    ),
+    "simd": Shape(
+        flag="--simd",
+        parse=integer,
+        metavar="SIMD",
+        help="input channels worked on in one cycle (default: 8, or all if there are fewer)",
+        free=True,
+    ),
+    "pe": Shape(
+        flag="--pe",
+        parse=integer,
+        metavar="PE",
+        help="output channels worked on in one cycle (default: 8, or all if there are fewer)",
+        free=True,
+    ),
+    "phi_bits": Shape(
+        flag="--phi-bits", parse=integer, metavar="BITS", help="width of a coefficient, 2 to 32"
+    ),
+    "act_bits": Shape(
+        flag="--act-bits", parse=integer, metavar="BITS", help="width of an unsigned input element"
+    ),
+    "base": Shape(
+        flag="--base", parse=None, metavar=None, help="activation bases", free=True, choices=BASES
+    ),
+    "datapath": Shape(
+        flag="--datapath",
+        parse=None,
+        metavar=None,
+        help="hardware of the dot product",
+        free=True,
+        choices=DATAPATHS,
+    ),
+}
+"""Flags by field of :class:`~pa_hdl.config.EngineConfig`."""
+
+_FIELDS = {field.name: field for field in fields(EngineConfig)}
+_LANES = 8
+
+
+def make_parser() -> OneLineParser:
+    """The parser of ``python -m pa_hdl.gen``; flags that are not given are ``None``."""
+    parser = OneLineParser(
+        prog="python -m pa_hdl.gen",
+        description="Write the Verilog and the metadata of a piecewise-approximated convolution.",
+        allow_abbrev=False,
+    )
+    shapes = parser.add_argument_group("engine")
+    for name, shape in SHAPES.items():
+        keywords: dict[str, Any] = {"dest": name, "help": _help(name, shape)}
+        if shape.choices is not None:
+            keywords["choices"] = shape.choices
+        else:
+            keywords |= {"type": shape.parse, "metavar": shape.metavar}
+        shapes.add_argument(shape.flag, **keywords)
+    model = parser.add_argument_group("trained model")
+    model.add_argument("--model", metavar="NAME.pa", help="bake in a layer of this file")
+    model.add_argument("--layer", metavar="L", help="name of the layer, a pa_conv")
+    output = parser.add_argument_group("output")
+    output.add_argument(
+        "-o",
+        dest="output",
+        metavar="PATH",
+        help="Verilog file (default: build/NAME.v), or - for standard output",
+    )
+    output.add_argument(
+        "--json", metavar="PATH", help="metadata file (default: beside the Verilog)"
+    )
+    output.add_argument(
+        "--name", default="pa_engine", help="prefix of every module (default: pa_engine)"
+    )
+    output.add_argument(
+        "--inline-memories",
+        action="store_true",
+        help="write memory contents into the Verilog, not into .mem files beside it",
+    )
+    return parser
+
+
+def _help(name: str, shape: Shape) -> str:
+    default = _default(name, shape)
+    if default is None or name == "pad":
+        return shape.help
+    if isinstance(default, tuple):
+        default = ",".join(map(str, default))
+    return f"{shape.help} (default: {default})"
+
+
+def _default(name: str, shape: Shape) -> Any:
+    if shape.default is not None:
+        return shape.default
+    default = _FIELDS[name].default
+    return None if default is MISSING else default
+
+
+def given_flags(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Fields of the configuration whose flags are on the command line."""
+    return {name: value for name in SHAPES if (value := getattr(arguments, name)) is not None}
+
+
+def shape_of(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Fields of the configuration of an engine without a model, defaults filled in."""
+    given = given_flags(arguments)
+    values = {
+        name: default
+        for name, shape in SHAPES.items()
+        if (default := _default(name, shape)) is not None
+    }
+    values |= given
+    if "pad" not in given:
+        values["pad"] = same_padding(values["kernel"])
+    return lanes_of(values["in_channels"], values["out_channels"]) | values
+
+
+def same_padding(kernel: Sequence[int]) -> tuple[int, int, int, int]:
+    """Padding that keeps rows and columns at stride 1, the smaller half at top and left."""
+    rows, columns = (max(0, size - 1) for size in kernel)
+    return rows // 2, rows - rows // 2, columns // 2, columns - columns // 2
+
+
+def lanes_of(in_channels: int, out_channels: int) -> dict[str, int]:
+    """Default parallelism."""
+    return {"simd": max(1, min(_LANES, in_channels)), "pe": max(1, min(_LANES, out_channels))}
+
+
+def in_terms_of_flags(message: str) -> str:
+    """The complaint of a configuration, the field at its start spelled as its flag."""
+    name, space, rest = message.partition(" ")
+    return f"{SHAPES[name].flag}{space}{rest}" if name in SHAPES else message
