@@ -132,6 +132,8 @@ def commands(design: Design, target: Target, netlist: str) -> list[str]:
     return [
         "read_verilog design.v",
         f"hierarchy -check -top {design.top}",
+        # abc9 takes a wire named "a[0]" for bit 0 of "a", and fails when both exist.
+        r"rename -hide w:*\[*",
         # A read during a write is undefined in these memories: no logic to arbitrate it.
         "setattr -set no_rw_check 1 m:*",
         *kept,
