@@ -1,7 +1,8 @@
 """Dot products of codes: the part of an engine that datapaths exchange.
 
-A datapath is a component with the signature of :func:`dot_signature`, built from a configuration and,
-unless it is loadable, the layer's parameters. Its ``latency`` is a function of the configuration.
+A datapath is a component with the signature of :func:`dot_signature`, built from a configuration
+and, unless it is loadable, the layer's parameters. Its ``latency`` is a function of the
+configuration.
 :data:`DATAPATHS` names them all; :func:`create` builds the one that a configuration asks for.
 """
 
@@ -135,9 +136,9 @@ class PopcountPe(wiring.Component):
 
     ::
 
-        weight ─▶ bases ─┬▶ lane_1_1 ─▶ × phi ─┐
+        weight ─▶ bases ─┬▶ lane_1_1 ─▶ * phi ─┐
         act bases ───────┼▶   ...        ...   ├▶ tree ─▶ acc
-                         └▶ lane_M_N ─▶ × phi ─┘
+                         └▶ lane_M_N ─▶ * phi ─┘
 
     Parameters
     ----------

@@ -1,5 +1,6 @@
 """One convolution: accumulators of a PA layer from the activations at its input."""
 
+from dataclasses import astuple
 from typing import Any
 
 import numpy as np
@@ -95,8 +96,7 @@ class Engine(wiring.Component):
     def module_key(self) -> tuple[Any, ...]:
         if self.parameters is None:
             return (self.config,)
-        arrays = (self.parameters.codes, self.parameters.phi)
-        arrays += (self.parameters.thresholds, self.parameters.flip)
+        arrays = astuple(self.parameters)
         return (self.config, *(array.tobytes() for array in arrays))
 
     def model(self, image: NDArray[np.int64]) -> NDArray[np.int64]:

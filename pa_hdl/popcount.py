@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from amaranth.hdl import Cat, Const, Module, Shape, Signal, Value, signed, unsigned
+from amaranth.hdl import Const, Module, Mux, Shape, Signal, Value, signed, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -30,15 +30,50 @@ def range_shape(lowest: int, highest: int) -> Shape:
 def add_lookup(m: Module, name: str, index: Value, values: Sequence[int], shape: Shape) -> Signal:
     """Combinational table ``values[index]``: each result bit is one function of the index bits.
 
-    Written as a selected bit of a constant, not as a ``case``, which Yosys would turn into a ROM.
+    Written as a graph of multiplexers with equal parts shared, not as a ``case``, which Yosys would
+    turn into a ROM, nor as a bit selected from a constant, which it maps slowly.
     """
     position = Signal(len(index), name=f"{name}_index")
     result = Signal(shape, name=name)
     m.d.comb += position.eq(index)
+    nodes: dict[tuple[int, ...], Value] = {(0,): Const(0, 1), (1,): Const(1, 1)}
+
+    def node(column: tuple[int, ...]) -> Value:
+        half = len(column) // 2
+        if column[:half] == column[half:] and half:
+            return node(column[:half])
+        if column not in nodes:
+            low, high = node(column[:half]), node(column[half:])
+            nodes[column] = Signal(name=f"{name}_{len(nodes) - 2}")
+            m.d.comb += nodes[column].eq(Mux(position[half.bit_length() - 1], high, low))
+        return nodes[column]
+
     for bit in range(shape.width):
-        mask = sum(((value >> bit) & 1) << place for place, value in enumerate(values))
-        m.d.comb += result[bit].eq(Const(mask, 1 << len(index)).bit_select(position, 1))
+        m.d.comb += result[bit].eq(node(tuple((value >> bit) & 1 for value in values)))
     return result
+
+
+def _add_columns(m: Module, name: str, columns: Sequence[Sequence[Value]]) -> Value:
+    """Sum of bits, those of column ``k`` worth ``2**k``, by full and half adders.
+
+    Carries are spelled out as gates: what has six inputs becomes one LUT, not a carry chain.
+    """
+    highest = sum(len(column) << weight for weight, column in enumerate(columns))
+    total = Signal(unsigned_bits(highest), name=name)
+    carries: list[Value] = []
+    for weight in range(len(total)):
+        bits = [*carries, *(columns[weight] if weight < len(columns) else ())]
+        carries = []
+        while len(bits) > 1:
+            a, b, *bits = bits
+            c = bits.pop(0) if bits else Const(0, 1)
+            adder = f"{name}_{weight}_{len(carries)}"
+            one, carry = Signal(name=f"{adder}_sum"), Signal(name=f"{adder}_carry")
+            m.d.comb += [one.eq(a ^ b ^ c), carry.eq((a & b) | (c & (a | b)))]
+            bits.append(one)
+            carries.append(carry)
+        m.d.comb += total[weight].eq(bits[0] if bits else 0)
+    return total
 
 
 def delay(m: Module, name: str, value: Value, cycles: int, *, reset: bool = False) -> Value:
@@ -125,11 +160,8 @@ class Popcount(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         terms: list[tuple[Value, int]] = []
-        for place, group in enumerate(_chunks(range(self.bits), self.GROUP)):
-            word = self.i[group[0] : group[-1] + 1]
-            table = [index.bit_count() for index in range(1 << len(group))]
-            shape = unsigned(unsigned_bits(len(group)))
-            count = add_lookup(m, f"group_{place}", word, table, shape)
+        for place, group in enumerate(_chunks(list(self.i), self.GROUP)):
+            count = _add_columns(m, f"group_{place}", [group])
             terms.append((delay(m, f"count_{place}", count, 1), len(group)))
         m.d.comb += self.o.eq(_add_tree(m, terms, "sum"))
         return m
@@ -188,36 +220,20 @@ class AndPopcount(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
 
-        def count_pairs(place: int, group: Sequence[int]) -> tuple[Value, int]:
-            size = len(group)
-            span = slice(group[0], group[-1] + 1)
-            mask = (1 << size) - 1
-            table = [((word >> size) & word & mask).bit_count() for word in range(1 << 2 * size)]
-            shape = unsigned(unsigned_bits(size))
-            pairs = Cat(self.act[span], self.weight[span])
-            return add_lookup(m, f"pairs_{place}", pairs, table, shape), size
+        def count(place: int, group: Sequence[Value]) -> tuple[Value, int]:
+            threes = [
+                _add_columns(m, f"pairs_{place}_{index}", [three])
+                for index, three in enumerate(_chunks(group, self.GROUP))
+            ]
+            columns = [[three[bit] for three in threes if bit < len(three)] for bit in (0, 1)]
+            total = _add_columns(m, f"group_{place}", columns)
+            return delay(m, f"count_{place}", total, 1), len(group)
 
-        def merge(place: int, group: Sequence[tuple[Value, int]]) -> tuple[Value, int]:
-            highest = sum(top for _, top in group)
-            widths = [len(value) for value, _ in group]
-            shape = unsigned(unsigned_bits(highest))
-            table = [_sum_fields(word, widths) for word in range(1 << sum(widths))]
-            index = Cat(value for value, _ in group)
-            total = add_lookup(m, f"group_{place}", index, table, shape)
-            return delay(m, f"count_{place}", total, 1), highest
-
-        pairs = [count_pairs(p, g) for p, g in enumerate(_chunks(range(self.bits), self.GROUP))]
-        terms = [merge(p, g) for p, g in enumerate(_chunks(pairs, self.GROUP))]
+        both = Signal(self.bits)
+        m.d.comb += both.eq(self.act & self.weight)
+        terms = [count(p, g) for p, g in enumerate(_chunks(list(both), self.GROUP**2))]
         m.d.comb += self.o.eq(_add_tree(m, terms, "sum"))
         return m
-
-
-def _sum_fields(word: int, widths: Sequence[int]) -> int:
-    total = 0
-    for width in widths:
-        total += word & ((1 << width) - 1)
-        word >>= width
-    return total
 
 
 class SumTree(wiring.Component):

@@ -57,7 +57,7 @@ class Schedule:
 
     @property
     def latency(self) -> int:
-        """Cycles from the first input beat of a frame, the engine idle, to its first output beat."""
+        """Cycles from the first input beat to the first output beat, the engine idle before."""
         config = self.config
         first_pixel = (PixelScan.needed(config, 0, 0) - 1) * config.width
         first_pixel += PixelScan.needed(config, 0, 1)

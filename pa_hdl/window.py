@@ -39,7 +39,7 @@ def pixel_layout(config: EngineConfig, rows: int) -> data.StructLayout:
     """What the tap scan must know of an output pixel.
 
     ``base`` is the address of the window's top row, ``offset`` that of its left column in a row;
-    ``x`` and ``y`` are its corner in the image. When the pixel is done, ``release`` rows are free.
+    ``x`` and ``y`` are its corner in the image. When the pixel is done, ``frees`` rows are free.
     """
     top, _, left, _ = config.pad
     last_x = (config.out_width - 1) * config.stride[1] - left
@@ -50,7 +50,7 @@ def pixel_layout(config: EngineConfig, rows: int) -> data.StructLayout:
             "offset": range_shape(-left * config.in_folds, max(0, last_x * config.in_folds)),
             "x": range_shape(-left, max(0, last_x)),
             "y": range_shape(-top, max(0, last_y)),
-            "release": range(config.height + 1),
+            "frees": range(config.height + 1),
         }
     )
 
@@ -76,7 +76,7 @@ class LineWriter(wiring.Component):
     address : where it is written
     row, pixel : complete rows of the frame being written, and complete pixels of the next row
     frame_done : the arriving beat is the frame's last
-    release : number of rows that are free from now on; visible in ``room`` in the next cycle
+    frees : number of rows that are free from now on; visible in ``room`` in the next cycle
     """
 
     def __init__(self, *, config: EngineConfig, rows: int) -> None:
@@ -91,7 +91,7 @@ class LineWriter(wiring.Component):
                 "row": Out(range(config.height)),
                 "pixel": Out(range(config.width + 1)),
                 "frame_done": Out(1),
-                "release": In(range(config.height + 1)),
+                "frees": In(range(config.height + 1)),
             }
         )
 
@@ -126,7 +126,7 @@ class LineWriter(wiring.Component):
             starting.eq(self.reserve & at_start),
         ]
         advance(m, sent, row_beats, self.reserve)
-        m.d.sync += free.eq(free + self.release - starting)
+        m.d.sync += free.eq(free + self.frees - starting)
 
         address = Signal(range(self.rows * row_beats))
         fold = Signal(range(config.in_folds))
@@ -217,7 +217,7 @@ class PixelScan(wiring.Component):
                         "offset": x * config.in_folds,
                         "x": x,
                         "y": y,
-                        "release": self.released(config, oy) - freed if ends_row else 0,
+                        "frees": self.released(config, oy) - freed if ends_row else 0,
                     }
                 freed = self.released(config, oy)
             frame += 1
@@ -275,7 +275,7 @@ class PixelScan(wiring.Component):
     def _scan_lines(
         self, m: Module, now: Any, push: Value, row_end: Value, frame_end: Value
     ) -> Signal:
-        """Drives ``y``, ``base`` and ``release``; returns the last row needed."""
+        """Drives ``y``, ``base`` and ``frees``; returns the last row needed."""
         config, rows = self.config, self.rows
         kernel, step, top = config.kernel[0], config.stride[0], config.pad[0]
         height = config.height
@@ -294,16 +294,15 @@ class PixelScan(wiring.Component):
                 next_base.eq(self._step(next_base, height)),
             ]
         with m.Elif(push & row_end):
-            below = _clamped(
-                y + (step + kernel - 1), (step - top + kernel - 1, last + kernel - 1), 0, height - 1
-            )
+            reach = step + kernel - 1
+            below = _clamped(y + reach, (reach - top, last + kernel - 1), 0, height - 1)
             m.d.sync += [y.eq(y + step), needed.eq(below), base.eq(self._step(base, step))]
-        freed = _clamped(y, (-top, last), 0, height)
-        frees = _clamped(y + step, (step - top, last), 0, height) - freed
+        before = _clamped(y, (-top, last), 0, height)
+        after = _clamped(y + step, (step - top, last), 0, height)
         with m.If(frame_end):
-            m.d.comb += now.release.eq(height - clamp(last, 0, height))
+            m.d.comb += now.frees.eq(height - clamp(last, 0, height))
         with m.Elif(row_end):
-            m.d.comb += now.release.eq(frees)
+            m.d.comb += now.frees.eq(after - before)
         return needed
 
     def _step(self, base: Value, amount: int) -> Value:
@@ -311,8 +310,8 @@ class PixelScan(wiring.Component):
         step = _rows(self.config, self.rows, amount)
         if step == 0:
             return base
-        limit = _rows(self.config, self.rows, -1) + self.config.width * self.config.in_folds - step
-        return Mux(base >= limit, base - limit, base + step)
+        wrap = self.rows * self.config.width * self.config.in_folds - step
+        return Mux(base >= wrap, base - wrap, base + step)
 
 
 class TapScan(wiring.Component):
@@ -333,7 +332,7 @@ class TapScan(wiring.Component):
     i : pixels
     credit, take : there is room for another output; it is taken
     valid, address, padding, weight_addr, first, last : :attr:`LATENCY` cycles later, a fold
-    release : rows that are free because their last reader has been issued
+    frees : rows that are free because their last reader has been issued
     """
 
     LATENCY = 2
@@ -352,7 +351,7 @@ class TapScan(wiring.Component):
                 "weight_addr": Out(range(max(2, config.folds_per_pixel))),
                 "first": Out(1),
                 "last": Out(1),
-                "release": Out(range(config.height + 1)),
+                "frees": Out(range(config.height + 1)),
             }
         )
 
@@ -400,9 +399,9 @@ class TapScan(wiring.Component):
         weight_addr = Signal(range(config.folds_per_pixel))
         with m.If(fire):
             m.d.sync += weight_addr.eq(Mux(pixel_end, 0, weight_addr + 1))
-        release = Signal.like(self.release)
-        m.d.sync += release.eq(Mux(self.i.ready, self.i.p.release, 0))
-        m.d.comb += self.release.eq(release)
+        frees = Signal.like(self.frees)
+        m.d.sync += frees.eq(Mux(self.i.ready, self.i.p.frees, 0))
+        m.d.comb += self.frees.eq(frees)
 
         issued, valid = Signal(), Signal()
         m.d.sync += [issued.eq(fire), valid.eq(issued)]
@@ -565,7 +564,7 @@ class Window(wiring.Component):
             writer.reserve.eq(self.reserve),
             self.room.eq(writer.room),
             writer.valid.eq(self.valid),
-            writer.release.eq(taps.release),
+            writer.frees.eq(taps.frees),
             pixels.row.eq(writer.row),
             pixels.pixel.eq(writer.pixel),
             pixels.frame_done.eq(writer.frame_done),
