@@ -130,13 +130,9 @@ KINDS: dict[str, Kind] = {
     ),
 }
 
-# What older or terser writers may leave out.
-DEFAULTS: dict[str, dict[str, Any]] = {"input": {"bits": 8, "signed": False}}
-
 
 def parse_attributes(name: str, kind: str, raw: Mapping[str, Any]) -> dict[str, Any]:
     """Check the attributes of node ``name`` and return them with lists as tuples."""
-    raw = {**DEFAULTS.get(kind, {}), **raw}
     known = KINDS[kind].attributes
     for key in raw:
         if key not in known:

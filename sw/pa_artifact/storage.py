@@ -2,13 +2,14 @@
 
 import json
 import os
+import struct
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
 
 from pa_artifact.network import ArtifactError, Network, Node
 from pa_artifact.schema import KINDS, parse_attributes, parse_shape
@@ -28,6 +29,7 @@ _DTYPES = {
     "F32": "float32",
     "F64": "float64",
 }
+_CODES = {name: code for code, name in _DTYPES.items()}
 _PLAIN = ("name", "kind", "shape_in", "shape_out")
 
 
@@ -49,7 +51,25 @@ def write(path: str | Path, network: Network) -> None:
         "nodes": json.dumps([_node_object(node) for node in network.nodes]),
         "edges": json.dumps([list(edge) for edge in network.edges]),
     }
-    _write_whole(Path(path), save(tensors, metadata))
+    _write_whole(Path(path), _serialise(tensors, metadata))
+
+
+def _serialise(tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> bytes:
+    """The safetensors format, in an order that depends on nothing but the contents."""
+    header: dict[str, Any] = {"__metadata__": dict(metadata)}
+    parts, end = [], 0
+    for key, value in sorted(tensors.items(), key=lambda item: (-item[1].itemsize, item[0])):
+        data = value.astype(value.dtype.newbyteorder("<")).tobytes()
+        header[key] = {
+            "dtype": _CODES[str(value.dtype)],
+            "shape": list(value.shape),
+            "data_offsets": [end, end + len(data)],
+        }
+        parts.append(data)
+        end += len(data)
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return b"".join([struct.pack("<Q", len(text)), text, *parts])
 
 
 def _node_object(node: Node) -> dict[str, Any]:

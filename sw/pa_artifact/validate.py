@@ -11,6 +11,7 @@ from pa_artifact.schema import KINDS, TensorSpec, parse_attributes, parse_shape,
 
 __all__ = ["topological_order", "validate"]
 
+SOURCE_DTYPES = ("float32", "float64", "int64", "int32", "uint8", "int8", "int16", "bool")
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]{0,199}")
 
 
@@ -83,6 +84,8 @@ def check_node(node: Node) -> None:
     _check_tensors(node)
     _check_shapes(node)
     for key, value in node.source.items():
+        if str(value.dtype) not in SOURCE_DTYPES:
+            raise ArtifactError(f"{node.name}: source {key!r} must not be {value.dtype}")
         if value.dtype.kind == "f" and not np.isfinite(value).all():
             raise ArtifactError(f"{node.name}: source {key!r} holds NaN or infinity")
     if node.kind == "pa_conv":

@@ -70,7 +70,7 @@ def _comparators(node: Node, device: torch.device) -> Callable[[torch.Tensor], t
     flip = torch.from_numpy(node.tensors["flip"]).to(device)
     if not bool(flip.any()) and bool((thresholds == thresholds[:1]).all()):
         ends = thresholds[0].double()
-        return lambda x: torch.bucketize(x, ends.to(x.dtype), right=True)
+        return lambda x: torch.bucketize(x.contiguous(), ends.to(x.dtype), right=True)
     sign = torch.where(flip, -1.0, 1.0).view(-1, 1, 1).double()
     columns = [sign * column.view(-1, 1, 1).double() for column in thresholds.unbind(1)]
 

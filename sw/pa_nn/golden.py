@@ -2,7 +2,7 @@
 
 Whatever else computes these integers (hardware, components' own models, the fast form below) is
 proven equal to this.  :func:`pa_conv` is written to be read; :func:`pa_conv_fast` gives the same
-integers by one dense float64 convolution for each weight code, for whole test sets.
+integers by a dense float64 convolution, for whole test sets.
 """
 
 from collections.abc import Callable, Sequence
@@ -46,7 +46,7 @@ def activation_codes(acts: Array, thresholds: Array, flip: Array) -> torch.Tenso
     codes = torch.zeros_like(acts)
     for column in thresholds.unbind(1):
         t = column.view(-1, 1, 1)
-        codes += torch.where(flip, acts <= t, acts >= t)
+        codes += ((acts >= t) & ~flip) | ((acts <= t) & flip)
     return codes
 
 
@@ -100,28 +100,23 @@ def pa_conv_fast(
     stride: Sequence[int],
     pad: Sequence[int],
 ) -> torch.Tensor:
-    """The integers of :func:`pa_conv` by float64 convolutions, exact while sums stay below 2^53.
+    """The integers of :func:`pa_conv` by one float64 convolution, exact while sums stay below 2^53.
 
-    ``acc = sum_i conv(T_i, phi[i][activation code])``: one convolution for each weight code that
-    occurs.  Raises :class:`OverflowError` where a sum could reach 2^53.
+    ``acc = sum_i conv(T_i, phi[i][activation code])``: the M convolutions are one of M times the
+    channels.  Raises :class:`OverflowError` where a sum could reach 2^53.
     """
     acts, codes, phi = _integers(acts), _integers(codes), _integers(phi)
     batch = acts if acts.ndim == 4 else acts.unsqueeze(0)
-    act_codes = activation_codes(batch, thresholds, flip)
     if int(phi.abs().max()) * codes[0].numel() >= EXACT:
         raise OverflowError(f"Sums of {codes[0].numel()} products leave 2^53")
     top, bottom, left, right = pad
-    padded = F.pad(act_codes, (left, right, top, bottom))
-    acc: torch.Tensor | None = None
-    for i in range(1, phi.shape[0]):
-        t_base = codes == i
-        if not t_base.any():
-            continue
-        values = phi[i].double()[padded]
-        part = F.conv2d(values, t_base.double(), stride=tuple(stride))
-        acc = part if acc is None else acc + part
-    if acc is None:
-        acc = torch.zeros_like(F.conv2d(padded.double(), codes.double(), stride=tuple(stride)))
+    padded = F.pad(activation_codes(batch, thresholds, flip), (left, right, top, bottom))
+    m, (o, c, kh, kw) = len(phi) - 1, codes.shape
+    bases = codes.unsqueeze(2) == torch.arange(1, m + 1).view(-1, 1, 1)
+    values = F.embedding(padded.permute(0, 2, 3, 1), phi[1:].T.double()).flatten(3)
+    acc = F.conv2d(
+        values.permute(0, 3, 1, 2), bases.double().view(o, c * m, kh, kw), stride=tuple(stride)
+    )
     result = acc.to(torch.int64)
     return result if acts.ndim == 4 else result[0]
 

@@ -7,7 +7,7 @@ its forward pass is the exact integer pipeline, its backward pass that of the fl
 """
 
 import copy
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -15,12 +15,13 @@ import torch.nn.functional as F
 from pa_artifact import Network
 from torch import nn
 
+from pa_nn.checkpoint import restore_model
 from pa_nn.exact import compile_node, compile_sums, straight_through
 from pa_nn.integers import InputFormat, finite_floats
 from pa_nn.lowering import Lowered, Widths, lower
 from pa_nn.plan import INPUT, LOGITS, Signal, Step, make_plan
 
-__all__ = ["HardwareModel", "quantise_for_hardware", "top1"]
+__all__ = ["HardwareModel", "quantise_for_hardware", "restore_hardware"]
 
 ACT_BITS = range(8, 13)
 # Points of top-1 that fixed-point sums may cost on the calibration images.
@@ -219,12 +220,17 @@ class _Execution:
         if self.compiled is None or (self.mode == "real_sums" and step.kind == "add"):
             return None
         operands = [self.integers.get(signal.step) for signal in step.operands]
+        # Reduced precision would lose integers.
+        with torch.no_grad(), torch.autocast(self.reals[INPUT].device.type, enabled=False):
+            return self._evaluate(step, operands)
+
+    def _evaluate(self, step: Step, operands: list[Any]) -> Any:
         if all(operand is not None for operand in operands):
             integers = self.compiled.run[step.name](operands)
         elif step.kind == "pa_conv":
             module = self.owner._modules_by_path[step.module]
             ends = module.activation.v.detach().double()
-            real = self._signal(step.operands[0]).detach().double()
+            real = self._signal(step.operands[0]).detach().double().contiguous()
             integers = self.compiled.sums[step.name](torch.bucketize(real, ends, right=True))
         else:
             return None
@@ -293,7 +299,7 @@ def _update_statistics(module: Any, value: torch.Tensor) -> None:
 
 
 @torch.no_grad()
-def top1(model: HardwareModel, batches: Iterable[Batch], *, mode: str = "exact") -> float:
+def _top1(model: HardwareModel, batches: Iterable[Batch], *, mode: str = "exact") -> float:
     """Percentage of images whose largest logit is the label's; ``mode`` as the pipeline's."""
     right = total = 0
     for images, labels in batches:
@@ -316,6 +322,38 @@ def _calibrate(model: HardwareModel, batches: Sequence[Any]) -> None:
         if value == 0:
             raise ValueError(f"{name}: is 0 on every calibration image; it needs a range above 0")
         model.ranges[model._range_index[name]] = value
+
+
+def restore_hardware(entries: Mapping[str, Any]) -> HardwareModel:
+    """Build the model of a checkpoint that was trained through :func:`quantise_for_hardware`.
+
+    Parameters
+    ----------
+    entries : what :func:`pa_nn.load_checkpoint` returns
+
+    Returns the model in evaluation mode.  Raises :class:`ValueError` for a checkpoint of another
+    kind or parameters that do not fit.
+    """
+    state = entries["model"]
+    if "ranges" not in state or "_widths" not in state:
+        raise ValueError("Checkpoint must be of a model trained with --hardware, and is not")
+    inner = {
+        "pa": {path.removeprefix("model."): value for path, value in entries["pa"].items()},
+        "model": {
+            key.removeprefix("model."): value
+            for key, value in state.items()
+            if key.startswith("model.")
+        },
+    }
+    model = restore_model({**entries, **inner})
+    hardware = HardwareModel(model, mean=entries["mean"], std=entries["std"], widths=Widths())
+    try:
+        hardware.load_state_dict(state)
+        _ = hardware.widths
+    except (RuntimeError, TypeError, ValueError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ValueError(f"Checkpoint does not fit its own model: {reason}") from None
+    return hardware.eval()
 
 
 def quantise_for_hardware(
@@ -365,9 +403,9 @@ def quantise_for_hardware(
     hardware.eval()
     _calibrate(hardware, batches)
     if act_bits is None:
-        reference = top1(hardware, batches, mode="real_sums")
+        reference = _top1(hardware, batches, mode="real_sums")
         for bits in ACT_BITS:
             hardware.widths = Widths(phi_bits=phi_bits, mult_bits=mult_bits, act_bits=bits)
-            if top1(hardware, batches) >= reference - ALLOWED_LOSS:
+            if _top1(hardware, batches) >= reference - ALLOWED_LOSS:
                 break
     return hardware.train(training)
