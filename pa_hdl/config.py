@@ -291,22 +291,22 @@ class EngineConfig:
 
         if node.kind != "pa_conv":
             raise ValueError(f"layer {node.name!r} must be a pa_conv, not {node.kind!r}")
-        channels, height, width = node["shape_in"]
+        channels, height, width = node.shape_in
         options.setdefault("loadable", False)
         if not options["loadable"]:
             options["acc_min"], options["acc_max"] = LayerParameters.from_node(node).acc_range()
         return cls(
             in_channels=channels,
-            out_channels=node["shape_out"][0],
+            out_channels=node.shape_out[0],
             height=height,
             width=width,
             simd=simd,
             pe=pe,
             **{
-                name: node[name]
+                name: node.attributes[name]
                 for name in ("kernel", "stride", "pad", "m", "n", "phi_bits", "act_bits")
             },
-            act_signed=node["act_signed"],
+            act_signed=node.attributes["act_signed"],
             **options,
         )
 
