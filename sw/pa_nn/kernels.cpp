@@ -1,4 +1,4 @@
-// Passes over activations, see kernels.py.  Results do not depend on the number of threads.
+// Passes over activations and weights, see kernels.py.  Results do not depend on the number of threads.
 
 #include <algorithm>
 #include <cstdint>
@@ -160,6 +160,37 @@ void back_propagate(const typename Type::Stored* grad, const std::uint8_t* inter
 }
 
 }  // namespace
+
+// Sum of values, and of squares of what is above or below `mean`, in the order of the elements.
+extern "C" double pa_sum(const float* values, std::int64_t size) {
+    double total = 0;
+    for (std::int64_t e = 0; e < size; ++e) total += values[e];
+    return total;
+}
+
+extern "C" double pa_sum_of_squares(const float* values, std::int64_t size, double mean) {
+    double total = 0;
+    for (std::int64_t e = 0; e < size; ++e) {
+        const double distance = values[e] - mean;
+        total += distance * distance;
+    }
+    return total;
+}
+
+// Interval of each value between ascending ends, and the sum of each interval in the order of the
+// elements.
+extern "C" void pa_split(const float* values, std::int64_t size, const double* ends, int count,
+                         std::int16_t* intervals, double* sums) {
+    std::fill(sums, sums + count, 0.0);
+    for (std::int64_t start = 0; start < size; start += kBlock) {
+        const std::int64_t stop = std::min(start + kBlock, size);
+        for (std::int64_t e = start; e < stop; ++e) intervals[e] = 0;
+        for (int k = 0; k < count - 1; ++k) {
+            for (std::int64_t e = start; e < stop; ++e) intervals[e] += values[e] >= ends[k];
+        }
+        for (std::int64_t e = start; e < stop; ++e) sums[intervals[e]] += values[e];
+    }
+}
 
 // `levels` and `slopes` have at least kLanes elements.
 #define PA_EXPORT(SUFFIX, TYPE)                                                                 \

@@ -1,9 +1,9 @@
-"""The two passes over activations that training spends its time in, compiled where possible.
+"""The passes over activations and weights that PA adds to training, compiled where possible.
 
-:func:`look_up` and :func:`back_propagate` run in a small C++ library on the CPU, and in plain
-PyTorch anywhere else (CUDA, no compiler, other data types, N above 127, or ``PA_NN_KERNELS=torch``
-in the environment).  Both ways give the same result to the last bit: sums run in one documented
-order, whatever the number of threads.
+All functions run in a small C++ library on the CPU, and in plain PyTorch anywhere else (CUDA, no
+compiler, other data types, N above 127, or ``PA_NN_KERNELS=torch`` in the environment).  Both ways
+give the same result to the last bit: sums run in one documented order, whatever the number of
+threads.
 
 The library is built with ``c++`` (or ``$CXX``) at first use, in about two seconds, and kept in
 ``$PA_NN_CACHE`` or ``~/.cache/pa_nn`` under a hash of source, flags, compiler and processor.
@@ -11,13 +11,14 @@ The library is built with ``c++`` (or ``$CXX``) at first use, in about two secon
 
 import ctypes
 import hashlib
+import math
 import os
 import platform
 import shutil
 import subprocess
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -25,7 +26,7 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 
-__all__ = ["back_propagate", "compiled", "look_up", "plain_torch"]
+__all__ = ["back_propagate", "compiled", "look_up", "mean_and_std", "plain_torch", "split"]
 
 # Order of the sums: element e of a block of BLOCK is added to float32 lane e % LANES; lanes are
 # added in ascending order, then blocks, in float64.
@@ -91,6 +92,11 @@ def _load(flags: tuple[str, ...]) -> ctypes.CDLL:
         back = getattr(library, f"pa_back_propagate_{suffix}")
         back.argtypes = [pointer, pointer, size, pointer, number, pointer, pointer, number]
         back.restype = None
+    library.pa_sum.argtypes = [pointer, size]
+    library.pa_sum_of_squares.argtypes = [pointer, size, ctypes.c_double]
+    library.pa_sum.restype = library.pa_sum_of_squares.restype = ctypes.c_double
+    library.pa_split.argtypes = [pointer, size, pointer, number, pointer, pointer]
+    library.pa_split.restype = None
     return library
 
 
@@ -271,3 +277,58 @@ def _sum_blocks(partial: torch.Tensor) -> torch.Tensor:
     if len(partial) == 0:
         return partial.new_zeros(partial.shape[1])
     return partial.cumsum(0)[-1]
+
+
+def mean_and_std(values: torch.Tensor) -> tuple[float, float]:
+    """Mean and population standard deviation of a float tensor, summed in order in float64."""
+    values = values.detach().contiguous()
+    count = values.numel()
+    library = _library_for_weights(values)
+    if library is not None:
+        mean = library.pa_sum(values.data_ptr(), count) / count
+        squares = library.pa_sum_of_squares(values.data_ptr(), count, mean)
+    else:
+        wide = values.flatten().double()
+        mean = float(wide.cumsum(0)[-1]) / count
+        squares = float(((wide - mean) ** 2).cumsum(0)[-1])
+    return mean, math.sqrt(squares / count)
+
+
+def split(values: torch.Tensor, ends: Sequence[float]) -> tuple[torch.Tensor, list[float]]:
+    """Interval of each element between ascending ends, and the sum of each interval.
+
+    Parameters
+    ----------
+    values : float tensor of any shape
+        An element equal to an end belongs to the interval above.
+    ends : H - 1 floats
+
+    Returns
+    -------
+    intervals : int16, like ``values``, contiguous
+    sums : H floats, added in order in float64
+    """
+    values = values.detach().contiguous()
+    limits = torch.tensor(ends, dtype=torch.float64, device=values.device)
+    count = len(ends) + 1
+    library = _library_for_weights(values)
+    if library is not None:
+        intervals = torch.empty_like(values, dtype=torch.int16)
+        sums = torch.empty(count, dtype=torch.float64)
+        library.pa_split(
+            values.data_ptr(),
+            values.numel(),
+            limits.data_ptr(),
+            count,
+            intervals.data_ptr(),
+            sums.data_ptr(),
+        )
+        return intervals, sums.tolist()
+    wide = values.double()
+    index = torch.bucketize(wide, limits, right=True)
+    sums = torch.bincount(index.flatten(), weights=wide.flatten(), minlength=count)
+    return index.to(torch.int16), sums.tolist()
+
+
+def _library_for_weights(values: torch.Tensor) -> ctypes.CDLL | None:
+    return _library_for(values, 0) if values.dtype == torch.float32 else None

@@ -9,10 +9,13 @@ Everything here is in the units of the weights themselves.
 
 import math
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import torch
+
+from pa_nn import kernels
 
 __all__ = [
     "approximate_weights",
@@ -162,56 +165,65 @@ def weight_bases(codes: torch.Tensor, m: int) -> torch.Tensor:
 
 
 class _ApproximateWeights(torch.autograd.Function):
-    """Eq. 6 and 7 forward, Eq. 8 and 9 backward."""
+    """Eq. 6 and 7 forward, Eq. 8 and 9 backward.
+
+    The endpoints ``u_1 <= s_1 <= u_2 <= ... <= u_M`` cut the line in 2M intervals; interval ``h``
+    lies in piece ``(h + 1) // 2`` of Eq. 6 and in piece ``h // 2`` of Eq. 8.
+    """
 
     @staticmethod
     def forward(
         weight: torch.Tensor, m: int, lambda_w: float | None
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         # Plain float64 sums: within an ulp of weight_codes' and much faster at every step.
-        flat = weight.double().flatten()
-        multiples = torch.tensor(endpoint_multiples(m), dtype=torch.float64, device=weight.device)
-        std, mean = torch.std_mean(flat, correction=0)
-        u = mean + multiples * std
-        piece = torch.bucketize(flat, u, right=True)
-        count = torch.bincount(piece, minlength=m + 1)
-        total = torch.bincount(piece, weights=flat, minlength=m + 1)
-        level = total / count.clamp(min=1)  # Eq. 7
+        mean, std = kernels.mean_and_std(weight)
+        if not math.isfinite(mean + std):
+            nothing = torch.zeros_like(weight, dtype=torch.int16)
+            return torch.full_like(weight, math.nan), nothing, weight.new_zeros(1)
+        u = [mean + c * std for c in endpoint_multiples(m)]
+        s = [(low + high) / 2 for low, high in pairwise(u)]  # Eq. 9
+        ends = [end for pair in zip(u, s, strict=False) for end in pair] + u[-1:]
+        intervals, sums = kernels.split(weight, ends)
+        counts = torch.bincount(intervals.flatten(), minlength=2 * m).tolist()
+        sums, counts = [0.0, *sums, 0.0], [0, *counts, 0]
+        total = [sums[2 * k] + sums[2 * k + 1] for k in range(m + 1)]
+        count = [counts[2 * k] + counts[2 * k + 1] for k in range(m + 1)]
+        level = [t / c if c else 0.0 for t, c in zip(total, count, strict=True)]  # Eq. 7
         level[m // 2] = 0.0
         slope = _slopes(level, count, u, lambda_w)
-        middle = (u[1:] + u[:-1]) / 2  # Eq. 9
-        slopes = slope[torch.bucketize(flat, middle, right=True)]
-        approximated = level[piece].to(weight.dtype).view_as(weight)
-        return approximated, slopes.to(weight.dtype).view_as(weight)
+        index = intervals.int()
+        levels = weight.new_tensor([level[(h + 1) // 2] for h in range(2 * m)])
+        return levels[index], intervals, weight.new_tensor([slope[h // 2] for h in range(2 * m)])
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Any, ...]) -> None:
-        _, slopes = output
-        ctx.mark_non_differentiable(slopes)
-        ctx.save_for_backward(slopes)
+        _, intervals, slopes = output
+        ctx.mark_non_differentiable(intervals, slopes)
+        ctx.save_for_backward(intervals, slopes)
 
     @staticmethod
-    def backward(ctx: Any, grad: torch.Tensor, _: Any) -> tuple[torch.Tensor, None, None]:
-        (slopes,) = ctx.saved_tensors
-        return grad * slopes, None, None  # Eq. 8
+    def backward(ctx: Any, grad: torch.Tensor, *_: Any) -> tuple[torch.Tensor, None, None]:
+        intervals, slopes = ctx.saved_tensors
+        return grad * slopes[intervals.int()], None, None  # Eq. 8
 
 
 def _slopes(
-    level: torch.Tensor, count: torch.Tensor, u: torch.Tensor, lambda_w: float | None
-) -> torch.Tensor:
+    level: list[float], count: list[int], u: list[float], lambda_w: float | None
+) -> list[float]:
     """The M slopes of Eq. 8, from the lowest weights up."""
-    # An empty piece has no mean: for the slopes it stands at its middle, so that none is negative.
-    edge = torch.cat([u[:1], u, u[-1:]])
-    level = torch.where(count > 0, level, (edge[1:] + edge[:-1]) / 2)
-    level[len(u) // 2] = 0.0
-    rise = level[1:] - level[:-1]
+    # An empty piece has no mean; standing at its middle it adds no step that no weight takes.
+    edge = [u[0], *u, u[-1]]
+    middle = [(low + high) / 2 for low, high in pairwise(edge)]
+    filled = [a if c else b for a, c, b in zip(level, count, middle, strict=True)]
+    filled[len(u) // 2] = 0.0
+    rise = [high - low for low, high in pairwise(filled)]
     if lambda_w is not None:
-        return lambda_w * rise
+        return [lambda_w * r for r in rise]
     # Width of s_(i-1)..s_i; the outermost two, which have no end, are mirrored about u.
-    middle = (u[1:] + u[:-1]) / 2
-    first, last = 2 * u[:1] - middle[:1], 2 * u[-1:] - middle[-1:]
-    width = torch.diff(torch.cat([first, middle, last]))
-    return torch.where(width > 0, rise / width.clamp(min=1e-30), torch.zeros_like(rise))
+    s = middle[1:-1]
+    ends = [2 * u[0] - s[0], *s, 2 * u[-1] - s[-1]]
+    width = [high - low for low, high in pairwise(ends)]
+    return [r / w if w > 0 else 0.0 for r, w in zip(rise, width, strict=True)]
 
 
 def approximate_weights(
