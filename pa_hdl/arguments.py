@@ -219,4 +219,5 @@ def lanes_of(in_channels: int, out_channels: int) -> dict[str, int]:
 def in_terms_of_flags(message: str) -> str:
     """The complaint of a configuration, the field at its start spelled as its flag."""
     name, space, rest = message.partition(" ")
-    return f"{SHAPES[name].flag}{space}{rest}" if name in SHAPES else message
+    flag = "--name" if name == "name" else SHAPES[name].flag if name in SHAPES else name
+    return f"{flag}{space}{rest}"

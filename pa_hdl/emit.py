@@ -24,6 +24,8 @@ from amaranth.hdl import ClockSignal, Instance, Module, ResetSignal, Signal, Val
 from amaranth.hdl._ir import PortDirection
 from amaranth.lib import wiring
 
+from pa_hdl.keywords import KEYWORDS
+
 __all__ = ["EmissionError", "ModuleLibrary", "add_submodule"]
 
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -81,7 +83,7 @@ class ModuleLibrary:
     Parameters
     ----------
     prefix : :class:`str`
-        Verilog identifier that the name of every module starts with.
+        Verilog identifier that the name of every module starts with, and the whole name of the top.
     inline_memories : :class:`bool`
         Write the contents of memories into the Verilog, not into files that ``$readmemh`` reads.
 
@@ -95,9 +97,9 @@ class ModuleLibrary:
 
     def __init__(self, *, prefix: str, inline_memories: bool = False) -> None:
         if not isinstance(prefix, str):
-            raise TypeError(f"Module prefix must be a string, not {prefix!r}")
-        if not _IDENTIFIER.fullmatch(prefix):
-            raise ValueError(f"Module prefix must be a Verilog identifier, not {prefix!r}")
+            raise TypeError(f"name must be a string, not {prefix!r}")
+        if not _IDENTIFIER.fullmatch(prefix) or prefix in KEYWORDS:
+            raise ValueError(f"name must be a Verilog identifier, not {prefix!r}")
         self.prefix = prefix
         self.inline_memories = bool(inline_memories)
         self.memories: dict[str, str] = {}

@@ -1,3 +1,4 @@
+# amaranth: UnusedElaboratable=no
 """Write an engine as Verilog: ``python -m pa_hdl.gen --M 4 --N 5``.
 
 :func:`generate` makes the texts of one engine; the command line puts them into files, all of them

@@ -132,7 +132,7 @@ def test_ordinary_submodule_without_a_library():
     assert m.submodules.step is step
 
 
-@pytest.mark.parametrize("prefix", ["", "1x", "a-b", "a b", "ä"])
+@pytest.mark.parametrize("prefix", ["", "1x", "a-b", "a b", "ä", "module", "logic"])
 def test_rejects_prefix(prefix):
     with pytest.raises(ValueError, match=f"identifier, not {prefix!r}"):
         ModuleLibrary(prefix=prefix)
