@@ -51,7 +51,7 @@ SIMULATORS = {
     "verilator": Simulator(
         name="verilator",
         # Style is judged by the lint of the generator; a bench only needs the model.
-        build_args=("-Wno-fatal", "-Wno-lint", "-Wno-style"),
+        build_args=("-Wno-fatal", "-Wno-lint", "-Wno-style", "--no-public-flat-rw"),
         missing=_MISSING_VERILATOR,
     ),
     "icarus": Simulator(
