@@ -30,6 +30,8 @@ __all__ = ["EmissionError", "ModuleLibrary", "add_submodule"]
 
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _MODULE = re.compile(r"^module \\(\S+)", re.MULTILINE)
+_WIRE = re.compile(r"^  wire .*\\(\S+)$", re.MULTILINE)
+_NAME = re.compile(r"\\(\S+)")
 _REFERENCE = re.compile(r"^(module|  cell) \\(\S+)", re.MULTILINE)
 _STRIPPED = (
     "generator",
@@ -181,11 +183,29 @@ class ModuleLibrary:
             if inner != name:
                 stem = inner.removeprefix(self.prefix).replace(".", "_").lstrip("_")
                 renamed[inner] = self.unique_name(stem)
-        self._netlists.append(_REFERENCE.sub(lambda m: f"{m[1]} \\{renamed.get(m[2], m[2])}", text))
+        netlist = _REFERENCE.sub(lambda m: f"{m[1]} \\{renamed.get(m[2], m[2])}", text)
+        self._netlists.append(_plain_names(netlist))
         head = text[: text.index("\nend\n")]
         return frozenset(
             port for port in _SYNC if re.search(rf"^  wire .*input \d+  \\{port}$", head, re.M)
         )
+
+
+def _plain_names(netlist: str) -> str:
+    """The netlist with fields such as ``beat.last`` spelled as Verilog needs no escapes for.
+
+    One map serves all its modules, since a wire of one may be a port of another.
+    """
+    names = set(_WIRE.findall(netlist))
+    plain: dict[str, str] = {}
+    for name in sorted(names):
+        if not _IDENTIFIER.fullmatch(name):
+            candidate = re.sub(r"\W+", "_", name).strip("_")
+            while candidate in names or candidate in KEYWORDS:
+                candidate += "_"
+            names.add(candidate)
+            plain[name] = candidate
+    return _NAME.sub(lambda match: "\\" + plain.get(match[1], match[1]), netlist)
 
 
 def _direction(flow: wiring.Flow) -> PortDirection:
