@@ -1,149 +1,29 @@
-"""The engine against a direct sum, and against its schedule, to the cycle."""
-
-import random
+# amaranth: UnusedElaboratable=no
+"""The engine against a direct sum: shapes, stalls, bad frames, reset, loads."""
 
 import numpy as np
 import pytest
-from amaranth.sim import Simulator
+from amaranth.hdl import ResetInserter, Signal
+from hdl_bench import Bench, baked, direct, frames, in_beats, out_beats, random_image, simulate
 
 from pa_hdl.config import EngineConfig
 from pa_hdl.engine import Engine
+from pa_hdl.loader import load_words
 from pa_hdl.parameters import LayerParameters
 
-
-def direct(config, parameters, image):
-    """Accumulators by the definition: codes, bases and phi, one tap at a time."""
-    acts = image[:, None].astype(np.int64)
-    thresholds = parameters.thresholds[:, :, None, None]
-    flip = parameters.flip[:, None, None, None]
-    codes = np.where(flip, acts <= thresholds, acts >= thresholds).sum(axis=1)
-    padded = np.pad(codes, ((0, 0), config.pad[:2], config.pad[2:]))
-    acc = np.zeros((config.out_channels, config.out_height, config.out_width), dtype=np.int64)
-    for ky in range(config.kernel[0]):
-        for kx in range(config.kernel[1]):
-            rows = slice(ky, ky + config.stride[0] * config.out_height, config.stride[0])
-            columns = slice(kx, kx + config.stride[1] * config.out_width, config.stride[1])
-            taps = padded[:, rows, columns][:, : config.out_height, : config.out_width]
-            for o in range(config.out_channels):
-                for c in range(config.in_channels):
-                    acc[o] += parameters.phi[parameters.codes[o, c, ky, kx]][taps[c]]
-    return acc
-
-
-def random_image(config, rng):
-    low, high = config.act_range
-    shape = (config.in_channels, config.height, config.width)
-    return rng.integers(low, high + 1, shape)
-
-
-def in_beats(config, image):
-    """Lanes of each beat; surplus lanes carry noise that must not matter."""
-    channels = config.in_folds * config.simd
-    padded = np.full((channels, config.height, config.width), config.act_range[1])
-    padded[: config.in_channels] = image
-    folds = padded.reshape(config.in_folds, config.simd, config.height, config.width)
-    return folds.transpose(2, 3, 0, 1).reshape(-1, config.simd).tolist()
-
-
-def out_beats(config, acc):
-    channels = config.out_folds * config.pe
-    padded = np.zeros((channels, config.out_height, config.out_width), dtype=np.int64)
-    padded[: config.out_channels] = acc
-    folds = padded.reshape(config.out_folds, config.pe, config.out_height, config.out_width)
-    lanes = folds.transpose(2, 3, 0, 1).reshape(-1, config.pe).tolist()
-    return [(beat, int(index == len(lanes) - 1)) for index, beat in enumerate(lanes)]
-
-
-class Bench:
-    """Drives an engine and records what comes out, and in which cycles beats moved."""
-
-    def __init__(self, dut, *, seed=0, stall_in=0.0, stall_out=0.0):
-        self.dut = dut
-        self.random_in, self.random_out = random.Random(seed), random.Random(seed + 1)
-        self.stall_in, self.stall_out = stall_in, stall_out
-        self.got, self.in_cycles, self.out_cycles = [], [], []
-
-    def run(self, beats, expected, extra=(), reset_at=None):
-        simulator = Simulator(self.dut)
-        simulator.add_clock(1e-6)
-        simulator.add_testbench(self._feed(beats), background=True)
-        simulator.add_testbench(self._drain(expected))
-        for testbench in extra:
-            simulator.add_testbench(testbench, background=True)
-        simulator.run()
-
-    def _feed(self, beats):
-        async def feed(ctx):
-            dut, config = self.dut, self.dut.config
-            cycle = 0
-            for lanes, last in beats:
-                while self.random_in.random() < self.stall_in:
-                    await ctx.tick()
-                    cycle += 1
-                for lane in range(config.simd):
-                    ctx.set(dut.i.p.data[lane], lanes[lane])
-                ctx.set(dut.i.p.last, last)
-                ctx.set(dut.i.valid, 1)
-                moved = False
-                while not moved:
-                    _, _, moved = await ctx.tick().sample(dut.i.ready)
-                    cycle += 1
-                self.in_cycles.append(cycle)
-                ctx.set(dut.i.valid, 0)
-
-        return feed
-
-    def _drain(self, expected):
-        async def drain(ctx):
-            dut, config = self.dut, self.dut.config
-            cycle = idle = 0
-            while len(self.got) < len(expected) + 1 and idle < 2000:
-                ready = self.random_out.random() >= self.stall_out
-                ctx.set(dut.o.ready, ready)
-                _, _, valid, payload = await ctx.tick().sample(dut.o.valid, dut.o.payload)
-                cycle += 1
-                idle += 1
-                if valid and ready:
-                    idle = 0
-                    lanes = [payload.data[lane] for lane in range(config.pe)]
-                    self.got.append((lanes, payload.last))
-                    self.out_cycles.append(cycle)
-                elif len(self.got) == len(expected) and idle > 30:
-                    break
-
-        return drain
-
-
-def frames(config, parameters, count, seed):
-    rng = np.random.default_rng(seed)
-    beats, expected = [], []
-    for _ in range(count):
-        image = random_image(config, rng)
-        lanes = in_beats(config, image)
-        beats += [(beat, index == len(lanes) - 1) for index, beat in enumerate(lanes)]
-        expected += out_beats(config, direct(config, parameters, image))
-    return beats, expected
-
-
-def baked(**options):
-    config = EngineConfig(loadable=False, **options)
-    return config, LayerParameters.seeded(config, seed=7)
-
-
+POINT = dict(kernel=(1, 1), pad=(0, 0, 0, 0))
 SHAPES = {
-    "plain": dict(in_channels=4, out_channels=4, height=4, width=5, m=4, n=5, simd=2, pe=2),
-    "surplus": dict(in_channels=3, out_channels=3, height=4, width=4, m=2, n=3, simd=2, pe=2),
+    "plain": dict(in_channels=4, out_channels=4, height=3, width=4, m=4, n=5, simd=2, pe=2),
+    "surplus": dict(in_channels=3, out_channels=3, height=4, width=3, m=2, n=3, simd=2, pe=2),
     "valid": dict(
         in_channels=2, out_channels=2, height=5, width=6, m=3, n=3, simd=2, pe=1, pad=(0, 0, 0, 0)
     ),
-    "pointwise": dict(
-        in_channels=3, out_channels=2, height=6, width=5, kernel=(1, 1), stride=(2, 2),
-        pad=(0, 0, 0, 0), m=1, n=1, simd=1, pe=2,
-    ),
-    "one fold": dict(
-        in_channels=2, out_channels=2, height=3, width=4, kernel=(1, 1), pad=(0, 0, 0, 0),
-        m=2, n=3, simd=4, pe=3,
-    ),
+    "strided point": dict(
+        in_channels=3, out_channels=2, height=6, width=5, stride=(2, 2), m=1, n=1, simd=1, pe=2
+    )
+    | POINT,
+    "one fold": dict(in_channels=2, out_channels=2, height=3, width=4, m=2, n=3, simd=4, pe=3)
+    | POINT,
     "large kernel": dict(
         in_channels=1, out_channels=2, height=5, width=4, kernel=(5, 7), pad=(2, 1, 3, 3),
         stride=(1, 2), m=2, n=2, simd=1, pe=2,
@@ -152,10 +32,8 @@ SHAPES = {
         in_channels=1, out_channels=1, height=2, width=3, kernel=(2, 1), pad=(4, 3, 2, 1),
         stride=(2, 1), m=1, n=2, simd=1, pe=1, act_signed=True, act_bits=4,
     ),
-    "single pixel": dict(
-        in_channels=1, out_channels=1, height=1, width=1, kernel=(1, 1), pad=(0, 0, 0, 0),
-        m=1, n=1, simd=1, pe=1,
-    ),
+    "single pixel": dict(in_channels=1, out_channels=1, height=1, width=1, m=1, n=1, simd=1, pe=1)
+    | POINT,
     "thermometer": dict(
         in_channels=5, out_channels=3, height=3, width=3, m=4, n=5, simd=3, pe=2,
         base="thermometer", stride=(2, 2),
@@ -164,24 +42,178 @@ SHAPES = {
 
 
 @pytest.mark.parametrize("name", SHAPES)
-def test_unstalled_engine_keeps_its_schedule(name):
+def test_an_unstalled_engine_keeps_its_schedule(name):
     config, parameters = baked(**SHAPES[name])
     beats, expected = frames(config, parameters, 4, seed=1)
-    dut = Engine(config, parameters)
-    bench = Bench(dut)
+    bench = Bench(dut := Engine(config, parameters))
     bench.run(beats, expected)
     assert bench.got == expected
-    schedule, first = dut.schedule, bench.in_cycles[0]
-    assert bench.out_cycles[0] - first == schedule.latency
+    first = bench.in_cycles[0]
+    assert bench.out_cycles[0] - first == dut.schedule.latency
     ends = bench.out_cycles[config.out_beats - 1 :: config.out_beats]
-    assert [end - first for end in ends] == [schedule.cycles(k + 1) for k in range(4)]
+    assert [end - first for end in ends] == [dut.schedule.cycles(k + 1) for k in range(4)]
 
 
-@pytest.mark.parametrize("name", SHAPES)
-@pytest.mark.parametrize(("stall_in", "stall_out"), [(0.5, 0.0), (0.0, 0.7), (0.3, 0.3)])
+@pytest.mark.parametrize(("stall_in", "stall_out"), [(0.6, 0.0), (0.0, 0.8), (0.3, 0.3)])
+@pytest.mark.parametrize("name", ["surplus", "strided point", "one fold", "far padding"])
 def test_stalls_change_nothing_but_time(name, stall_in, stall_out):
     config, parameters = baked(**SHAPES[name])
     beats, expected = frames(config, parameters, 3, seed=2)
     bench = Bench(Engine(config, parameters), seed=3, stall_in=stall_in, stall_out=stall_out)
     bench.run(beats, expected)
     assert bench.got == expected
+
+
+@pytest.mark.parametrize("name", ["plain", "far padding", "thermometer"])
+def test_model_is_the_direct_sum(name):
+    config, parameters = baked(**SHAPES[name])
+    image = random_image(config, np.random.default_rng(4))
+    expected = direct(config, parameters, image)
+    assert (Engine(config, parameters).model(image) == expected).all()
+
+
+@pytest.mark.parametrize("cut", [1, 5, 11])
+def test_a_short_frame_is_padded_and_the_next_is_right(cut):
+    config, parameters = baked(**SHAPES["surplus"])
+    beats, expected = frames(config, parameters, 2, seed=5)
+    cut = config.in_beats - cut
+    beats = [*beats[: cut - 1], (beats[cut - 1][0], True), *beats[config.in_beats :]]
+    bench = Bench(dut := Engine(config, parameters), seed=6, stall_in=0.2)
+    flags = {}
+
+    async def watch(ctx):
+        flags["before"] = ctx.get(dut.frame_short)
+        await ctx.tick().until(dut.frame_short)
+        await ctx.tick().repeat(600)
+        flags["after"] = ctx.get(dut.frame_short), ctx.get(dut.frame_long)
+
+    bench.run(beats, expected, watch)
+    assert flags == {"before": 0, "after": (1, 0)}
+    assert bench.got[config.out_beats :] == expected[config.out_beats :]
+    assert bench.got[: config.out_beats] == padded_frame(config, parameters, beats[:cut])
+
+
+def padded_frame(config, parameters, beats):
+    """Output of a frame whose missing beats have code 0, whatever the thresholds say."""
+    channels = config.in_folds * config.simd
+    lanes = np.zeros((config.in_beats, config.simd), dtype=np.int64)
+    real = np.zeros_like(lanes, dtype=bool)
+    lanes[: len(beats)] = [lane for lane, _ in beats]
+    real[: len(beats)] = True
+
+    def image_of(array):
+        folds = array.reshape(config.height, config.width, channels)
+        return folds.transpose(2, 0, 1)[: config.in_channels]
+
+    codes = (image_of(lanes)[:, None] >= parameters.thresholds[:, :, None, None]).sum(axis=1)
+    flipped = (image_of(lanes)[:, None] <= parameters.thresholds[:, :, None, None]).sum(axis=1)
+    codes = np.where(parameters.flip[:, None, None], flipped, codes) * image_of(real)
+    # An identity comparator turns codes back into an image of codes.
+    identity = LayerParameters(
+        codes=parameters.codes,
+        phi=parameters.phi,
+        thresholds=np.tile(np.arange(1, config.n + 1), (config.in_channels, 1)),
+        flip=np.zeros(config.in_channels, dtype=bool),
+    )
+    return out_beats(config, direct(config, identity, codes))
+
+
+def test_a_long_frame_is_cut_and_the_next_is_right():
+    config, parameters = baked(**SHAPES["surplus"])
+    beats, expected = frames(config, parameters, 2, seed=7)
+    size = config.in_beats
+    surplus = [(lanes, index == 4) for index, (lanes, _) in enumerate(beats[:5])]
+    beats = [*beats[: size - 1], (beats[size - 1][0], False), *surplus, *beats[size:]]
+    bench = Bench(dut := Engine(config, parameters))
+    flags = []
+
+    async def watch(ctx):
+        await ctx.tick().repeat(800)
+        flags.extend([ctx.get(dut.frame_short), ctx.get(dut.frame_long)])
+
+    bench.run(beats, expected, watch)
+    assert bench.got == expected
+    assert flags == [0, 1]
+
+
+@pytest.mark.parametrize("moment", [9, 40, 77])
+def test_reset_in_mid_frame_forgets_the_frame(moment):
+    config, parameters = baked(**SHAPES["valid"])
+    beats, expected = frames(config, parameters, 2, seed=10)
+    dut, reset = Engine(config, parameters), Signal()
+    bench = Bench(dut, stall_in=0.2)
+
+    async def testbench(ctx):
+        ctx.set(dut.i.valid, 1)
+        ctx.set(dut.o.ready, 1)
+        await ctx.tick().repeat(moment)
+        ctx.set(dut.i.valid, 0)
+        ctx.set(reset, 1)
+        await ctx.tick()
+        ctx.set(reset, 0)
+        await bench.feed(beats)(ctx)
+        while len(bench.got) < len(expected):
+            await ctx.tick()
+        await ctx.tick().repeat(40)
+
+    async def drain(ctx):
+        await ctx.tick().repeat(moment + 1)
+        await bench.drain(ctx)
+
+    simulate(ResetInserter(reset)(dut), testbench, background=(drain,))
+    assert bench.got == expected
+
+
+def load(dut, words):
+    """Testbench that sends one load."""
+
+    async def testbench(ctx):
+        for index, word in enumerate(words):
+            ctx.set(dut.cfg.p.data, word)
+            ctx.set(dut.cfg.p.last, index == len(words) - 1)
+            ctx.set(dut.cfg.valid, 1)
+            await ctx.tick().until(dut.cfg.ready)
+        ctx.set(dut.cfg.valid, 0)
+
+    return testbench
+
+
+@pytest.mark.parametrize("base", ["onehot", "thermometer"])
+def test_a_load_takes_its_turn_between_frames(base):
+    config = EngineConfig(**SHAPES["surplus"], base=base)
+    first, second = (LayerParameters.seeded(config, seed) for seed in (1, 2))
+    dut = Engine(config)
+    rng = np.random.default_rng(8)
+    images = [random_image(config, rng) for _ in range(4)]
+    beats = [
+        (lanes, index == config.in_beats - 1)
+        for image in images
+        for index, lanes in enumerate(in_beats(config, image))
+    ]
+    bench = Bench(dut, seed=9, stall_out=0.1)
+    early = []
+
+    async def loads(ctx):
+        await ctx.tick().repeat(20)
+        early.append(len(bench.in_cycles))
+        await load(dut, load_words(config, first))(ctx)
+        while len(bench.in_cycles) < config.in_beats + 3:
+            await ctx.tick()
+        await load(dut, load_words(config, second))(ctx)
+
+    expected = []
+    for image, parameters in zip(images, (first, first, second, second), strict=True):
+        expected += out_beats(config, direct(config, parameters, image))
+    bench.run(beats, expected, loads)
+    assert early == [0]
+    assert bench.got == expected
+
+
+def test_parameters_are_given_exactly_when_baked():
+    config, parameters = baked(**SHAPES["surplus"])
+    with pytest.raises(ValueError, match="parameters must be given exactly when"):
+        Engine(config)
+    with pytest.raises(ValueError, match="parameters must be given exactly when"):
+        Engine(EngineConfig(**SHAPES["surplus"]), parameters)
+    with pytest.raises(TypeError, match="must be an EngineConfig, not 5"):
+        Engine(5)
