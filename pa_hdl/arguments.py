@@ -61,7 +61,8 @@ class Shape:
     """How one field of the configuration is spelled on the command line.
 
     ``default`` is used when neither the flag nor a model decides; ``None`` stands for the default
-    of the dataclass. A model decides every field that is not ``free``.
+    of the dataclass. A model decides every field that is not ``free``. Beyond ``highest`` no device
+    could hold the engine, and no machine would finish writing it.
     """
 
     flag: str
@@ -71,25 +72,41 @@ class Shape:
     default: Any = None
     free: bool = False
     choices: tuple[str, ...] | None = None
+    highest: int | None = None
 
 
 SHAPES: dict[str, Shape] = {
     "m": Shape(flag="--M", parse=integer, metavar="M", help="weight bases, 1 to 255"),
     "n": Shape(flag="--N", parse=integer, metavar="N", help="activation bases, 1 to 255"),
     "in_channels": Shape(
-        flag="--in-channels", parse=integer, metavar="C", help="input channels", default=64
+        flag="--in-channels",
+        parse=integer,
+        metavar="C",
+        help="input channels",
+        default=64,
+        highest=65536,
     ),
     "out_channels": Shape(
-        flag="--out-channels", parse=integer, metavar="O", help="output channels", default=64
+        flag="--out-channels",
+        parse=integer,
+        metavar="O",
+        help="output channels",
+        default=64,
+        highest=65536,
     ),
-    "height": Shape(flag="--height", parse=integer, metavar="H", help="input rows", default=16),
-    "width": Shape(flag="--width", parse=integer, metavar="W", help="input columns", default=16),
-    "kernel": Shape(flag="--kernel", parse=pair, metavar="K|KH,KW", help="kernel"),
-    "stride": Shape(flag="--stride", parse=pair, metavar="S|SH,SW", help="stride"),
+    "height": Shape(
+        flag="--height", parse=integer, metavar="H", help="input rows", default=16, highest=65536
+    ),
+    "width": Shape(
+        flag="--width", parse=integer, metavar="W", help="input columns", default=16, highest=65536
+    ),
+    "kernel": Shape(flag="--kernel", parse=pair, metavar="K|KH,KW", help="kernel", highest=1024),
+    "stride": Shape(flag="--stride", parse=pair, metavar="S|SH,SW", help="stride", highest=65536),
     "pad": Shape(
         flag="--padding",
         parse=four,
         metavar="P|T,B,L,R",
+        highest=1024,
         help="padding: all sides, or top, bottom, left, right (default: the output of stride 1 "
         "is as large as the input)",
     ),
@@ -97,6 +114,7 @@ SHAPES: dict[str, Shape] = {
         flag="--simd",
         parse=integer,
         metavar="SIMD",
+        highest=4096,
         help="input channels worked on in one cycle (default: 8, or all if there are fewer)",
         free=True,
     ),
@@ -104,6 +122,7 @@ SHAPES: dict[str, Shape] = {
         flag="--pe",
         parse=integer,
         metavar="PE",
+        highest=4096,
         help="output channels worked on in one cycle (default: 8, or all if there are fewer)",
         free=True,
     ),
@@ -187,8 +206,20 @@ def _default(name: str, shape: Shape) -> Any:
 
 
 def given_flags(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Fields of the configuration whose flags are on the command line."""
-    return {name: value for name in SHAPES if (value := getattr(arguments, name)) is not None}
+    """Fields of the configuration whose flags are on the command line.
+
+    Raises
+    ------
+    ValueError
+        If one is beyond all reason.
+    """
+    given = {name: value for name in SHAPES if (value := getattr(arguments, name)) is not None}
+    for name, value in given.items():
+        highest, items = SHAPES[name].highest, value if isinstance(value, tuple) else (value,)
+        for item in items:
+            if highest is not None and item > highest:
+                raise ValueError(f"{name} must be at most {highest}, not {item!r}")
+    return given
 
 
 def shape_of(arguments: argparse.Namespace) -> dict[str, Any]:
