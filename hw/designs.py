@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from pa_hdl.config import EngineConfig
@@ -95,6 +94,7 @@ class Case:
             memories=made.memories,
             units={"engine": _NAME, "dot": f"{_NAME}_dot"},
             keep=f"{_NAME}_pe",
+            block_rams=f"{_NAME}_weights",
         )
         facts = made.metadata
         cycles = {
@@ -104,9 +104,7 @@ class Case:
         return Built(design=design, cycles=cycles)
 
 
-def cases() -> Iterator[Case]:
-    """Every engine of the report, smallest first."""
-    for m, n in SHAPES:
-        yield Case(m=m, n=n)
-    for m, n in LOADABLE:
-        yield Case(m=m, n=n, loadable=True)
+def cases() -> list[Case]:
+    """Every engine of the report: the baked ones, then the loadable ones."""
+    baked = [Case(m=m, n=n) for m, n in SHAPES]
+    return baked + [Case(m=m, n=n, loadable=True) for m, n in LOADABLE]

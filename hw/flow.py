@@ -59,6 +59,8 @@ class Design:
         Name of each unit to report, and a regular expression that its one module matches in full.
     keep : :class:`str`
         Regular expression of the modules that are mapped apart; units are always kept.
+    block_rams : :class:`str`
+        Regular expression of the modules whose memories become block RAM, whatever they hold.
     """
 
     name: str
@@ -67,6 +69,7 @@ class Design:
     memories: dict[str, str]
     units: dict[str, str]
     keep: str
+    block_rams: str = ""
 
     def module_of(self, unit: str) -> str:
         """The module of ``unit``.
@@ -76,7 +79,7 @@ class Design:
         :exc:`ValueError`
             Unless exactly one module matches.
         """
-        names = [name for name in self.modules if re.fullmatch(self.units[unit], name)]
+        names = self._matching(self.units[unit])
         if len(names) != 1:
             raise ValueError(
                 f"Unit {unit!r} of {self.name} must be one module that matches "
@@ -93,8 +96,15 @@ class Design:
     def kept(self) -> list[str]:
         """Names of the modules that stay apart."""
         units = {self.module_of(unit) for unit in self.units} - {self.top}
-        matching = {name for name in self.modules if re.fullmatch(self.keep, name)}
-        return sorted(units | matching)
+        return sorted(units | set(self._matching(self.keep)))
+
+    @property
+    def blocks(self) -> list[str]:
+        """Names of the modules whose memories become block RAM."""
+        return self._matching(self.block_rams)
+
+    def _matching(self, pattern: str) -> list[str]:
+        return [name for name in self.modules if re.fullmatch(pattern, name)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,6 +139,7 @@ class UnitFigures:
 def commands(design: Design, target: Target, netlist: str) -> list[str]:
     """Yosys commands from ``design.v`` in the working folder to the JSON file ``netlist``."""
     kept = [f"setattr -mod -set keep_hierarchy 1 {name}" for name in design.kept]
+    blocks = [f'setattr -set ram_style "block" {name}/m:*' for name in design.blocks]
     return [
         "read_verilog design.v",
         f"hierarchy -check -top {design.top}",
@@ -137,6 +148,7 @@ def commands(design: Design, target: Target, netlist: str) -> list[str]:
         # A read during a write is undefined in these memories: no logic to arbitrate it.
         "setattr -set no_rw_check 1 m:*",
         *kept,
+        *blocks,
         *(command.format(top=design.top) for command in target.synth),
         "setattr -unset src *",
         f"write_json -selected {netlist}",

@@ -233,6 +233,9 @@ TARGETS: dict[str, Target] = {
                 "synth -top {top} -flatten -lut 6 -run begin:fine",
                 f"memory_libmap -lib {_GENERIC / 'brams.txt'}",
                 f"techmap -map {_GENERIC / 'brams_map.v'}",
+                # opt_dff and opt_clean trip over initial values of merged flip-flops ("Conflicting
+                # init values"); what they prove has been used by now.
+                "setattr -unset init w:*",
                 "synth -top {top} -flatten -lut 6 -run fine:",
             ),
             "synth -flatten -lut 6 (memories to 512 x 72 bit blocks)",

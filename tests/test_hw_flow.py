@@ -166,6 +166,22 @@ def test_missing_memory_file_is_refused(tmp_path):
         synthesise(probe(memories={}), "generic", tmp_path)
 
 
+def test_memories_are_forced_into_block_ram(tmp_path):
+    small = """
+module table(input clk, input [2:0] a, output reg [1:0] o);
+  reg [1:0] words [0:7];
+  initial $readmemh("table.mem", words);
+  always @(posedge clk) o <= words[a];
+endmodule
+"""
+    given = {"top": "table", "verilog": small, "units": {"table": "table"}, "keep": ""}
+    given["memories"] = {"table.mem": "0 1 3 2 1 1 0 2"}
+    left = synthesise(probe(**given), "ice40", tmp_path)["table"].uses
+    assert (left.lut, left.bram) == (2, 0)
+    forced = synthesise(probe(**given, block_rams="tab.*"), "ice40", tmp_path)["table"].uses
+    assert (forced.lut, forced.bram) == (0, 1)
+
+
 def test_modules_and_units():
     assert lane_design().modules == ["lane", "top"]
     assert lane_design().kept == ["lane"]
