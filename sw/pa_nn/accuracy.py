@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pa_artifact
-import torch
 from pa_artifact import Network
 from tqdm import tqdm
 
@@ -51,7 +50,7 @@ def accuracy_rows(embedded: Embedded, images: ImageSet) -> list[dict[str, Any]]:
     for stage in ("full_precision", "pa_float"):
         entries = stages[stage]
         batches = Batches(images, batch_size=250, mean=entries["mean"], std=entries["std"])
-        model = restore_model(entries).to(memory_format=torch.channels_last)
+        model = restore_model(entries)
         rows.append({"stage": stage, "images": len(images), "top1": top1(model, batches)})
     integers = integer_top1(network, images)
     rows.append({"stage": "pa_integer", "images": len(images), "top1": integers})

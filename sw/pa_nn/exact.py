@@ -12,7 +12,9 @@ import torch
 import torch.nn.functional as F
 from pa_artifact import Node
 
-__all__ = ["compile_node", "compile_sums", "straight_through"]
+from pa_nn.layers import PAConv2d
+
+__all__ = ["Evaluate", "compile_node", "compile_sums", "exact_conv", "straight_through"]
 
 FLOAT32_EXACT = 1 << 24
 Evaluate = Callable[[Sequence[torch.Tensor]], torch.Tensor]
@@ -37,6 +39,51 @@ class _StraightThrough(torch.autograd.Function):
 def straight_through(fake: torch.Tensor, exact: torch.Tensor) -> torch.Tensor:
     """``exact`` with the gradient of ``fake``; both of one shape."""
     return _StraightThrough.apply(fake, exact)
+
+
+class _ExactConv(torch.autograd.Function):
+    """The exact sums forward; the gradients of the convolution backward, without computing it."""
+
+    @staticmethod
+    def forward(
+        x: torch.Tensor,
+        weight: torch.Tensor,
+        bias: torch.Tensor | None,
+        exact: torch.Tensor,
+        stride: tuple[int, ...],
+        padding: tuple[int, ...],
+    ) -> torch.Tensor:
+        return exact.to(x.dtype, copy=True)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+        x, weight, bias, _, ctx.stride, ctx.padding = inputs
+        ctx.biases = None if bias is None else list(bias.shape)
+        ctx.save_for_backward(x, weight)
+
+    @staticmethod
+    def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        x, weight = ctx.saved_tensors
+        needed = [*ctx.needs_input_grad[:2], ctx.biases is not None and ctx.needs_input_grad[2]]
+        gradients = torch.ops.aten.convolution_backward(
+            grad, x, weight, ctx.biases, ctx.stride, ctx.padding, (1, 1), False, (0, 0), 1, needed
+        )
+        return (*gradients, None, None, None)
+
+
+def exact_conv(module: PAConv2d, x: torch.Tensor, exact: torch.Tensor) -> torch.Tensor:
+    """``exact`` with the gradients of ``module(x)``."""
+    padding = module._reversed_padding_repeated_twice
+    if padding[0] != padding[1] or padding[2] != padding[3]:
+        return straight_through(module(x), exact)
+    return _ExactConv.apply(
+        module.approximated_input(x),
+        module.approximated_weight(),
+        module.bias,
+        exact,
+        tuple(module.stride),
+        (padding[2], padding[0]),
+    )
 
 
 def _dtype(bounds: np.ndarray, device: torch.device) -> torch.dtype:

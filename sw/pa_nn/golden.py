@@ -197,14 +197,26 @@ def evaluate(node: Node, operands: Sequence[torch.Tensor], fast: bool = False) -
 
 def _pa_conv_node(node: Node, operands: Sequence[torch.Tensor], fast: bool) -> torch.Tensor:
     form = pa_conv_fast if fast else pa_conv
-    tensors = [node.tensors[key] for key in ("codes", "phi", "thresholds", "flip")]
-    return form(operands[0], *tensors, node.attributes["stride"], node.attributes["pad"])
+    return form(
+        operands[0],
+        node.tensors["codes"],
+        node.tensors["phi"],
+        node.tensors["thresholds"],
+        node.tensors["flip"],
+        node.attributes["stride"],
+        node.attributes["pad"],
+    )
 
 
 def _conv8_node(node: Node, operands: Sequence[torch.Tensor], fast: bool) -> torch.Tensor:
     form = conv8_fast if fast else conv8
-    tensors = [node.tensors[key] for key in ("weight", "zero")]
-    return form(operands[0], *tensors, node.attributes["stride"], node.attributes["pad"])
+    return form(
+        operands[0],
+        node.tensors["weight"],
+        node.tensors["zero"],
+        node.attributes["stride"],
+        node.attributes["pad"],
+    )
 
 
 def _linear8_node(node: Node, operands: Sequence[torch.Tensor], fast: bool) -> torch.Tensor:

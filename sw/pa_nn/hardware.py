@@ -7,19 +7,19 @@ its forward pass is the exact integer pipeline, its backward pass that of the fl
 """
 
 import copy
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from pa_artifact import Network
 from torch import nn
 
 from pa_nn.checkpoint import restore_model
-from pa_nn.exact import compile_node, compile_sums, straight_through
 from pa_nn.integers import InputFormat, finite_floats
 from pa_nn.lowering import Lowered, Widths, lower
-from pa_nn.plan import INPUT, LOGITS, Signal, Step, make_plan
+from pa_nn.pipeline import Compiled, Execution
+from pa_nn.plan import make_plan
 
 __all__ = ["HardwareModel", "quantise_for_hardware", "restore_hardware"]
 
@@ -79,7 +79,7 @@ class HardwareModel(nn.Module):
             "_normalisation", torch.tensor([list(mean), list(std)], dtype=torch.float64)
         )
         self.widths = widths
-        self._cached: tuple[Any, _Compiled] | None = None
+        self._cached: tuple[Any, Compiled] | None = None
 
     @property
     def widths(self) -> Widths:
@@ -119,9 +119,31 @@ class HardwareModel(nn.Module):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Logits ``(batch, classes)`` of normalised images ``(batch, C, H, W)``."""
-        return _Execution(self, images).logits()
+        execution = self._execute(images)
+        if self.training:
+            self._follow_ranges(execution.largest)
+        return execution.logits()
 
-    def _compiled(self, images: torch.Tensor) -> "_Compiled":
+    def _execute(self, images: torch.Tensor, mode: str = "exact") -> Execution:
+        return Execution(
+            self.plan,
+            self._modules_by_path,
+            images,
+            pixels=self._pixels(images),
+            compiled=None if mode == "float" else self._compiled(images),
+            mode=mode,
+            training=self.training,
+        )
+
+    def _follow_ranges(self, largest: Mapping[str, float]) -> None:
+        target = self.ranges.clone()
+        for name, value in largest.items():
+            if 0 < value < math.inf:
+                target[self._range_index[name]] = value
+        self.ranges.lerp_(target, RANGE_MOMENTUM)
+
+    def _compiled(self, images: torch.Tensor) -> Compiled:
+        """The integer steps, made again only where a parameter changed."""
         tensors = [*self.parameters(), *self.buffers()]
         key = (
             images.shape[1:],
@@ -129,8 +151,9 @@ class HardwareModel(nn.Module):
             tuple((id(tensor), tensor._version) for tensor in tensors),
         )
         if self._cached is None or self._cached[0] != key:
-            _, steps = self.lower(tuple(images.shape[1:]))
-            self._cached = (key, _Compiled(steps, images.device))
+            channels, height, width = (int(size) for size in images.shape[1:])
+            _, steps = self.lower((channels, height, width))
+            self._cached = (key, Compiled(steps, images.device))
         return self._cached[1]
 
     def _pixels(self, images: torch.Tensor) -> torch.Tensor:
@@ -145,165 +168,12 @@ class HardwareModel(nn.Module):
         return twin.train(self.training)
 
 
-class _Compiled:
-    """The integer steps of one set of parameters, ready to run."""
-
-    def __init__(self, steps: dict[str, Lowered], device: torch.device) -> None:
-        self.steps = steps
-        self.run = {}
-        self.sums = {}
-        self.slope, self.offset = {}, {}
-        for name, step in steps.items():
-            if step.node.kind == "input":
-                continue
-            if step.node.kind == "add":
-                parts = [compile_node(node, step.bounds, device) for node in step.nodes]
-                self.run[name] = _add_of(parts[:-1], parts[-1])
-            else:
-                self.run[name] = compile_node(step.node, step.bounds, device)
-            if step.node.kind == "pa_conv":
-                self.sums[name] = compile_sums(step.node, step.bounds, device)
-            for table, values in (
-                (self.slope, step.values.slope),
-                (self.offset, step.values.offset),
-            ):
-                column = torch.tensor([float(v) for v in values], dtype=torch.float64)
-                table[name] = column.view(-1, 1, 1).to(device)
-
-    def real(self, name: str, integers: torch.Tensor) -> torch.Tensor:
-        """Real values of a step's integers, rounded to float64 only here."""
-        return integers.double() * self.slope[name] + self.offset[name]
-
-
-def _add_of(branches: list[Any], add: Any) -> Any:
-    return lambda operands: add(
-        [branch([operand]) for branch, operand in zip(branches, operands, strict=True)]
-    )
-
-
-class _Execution:
-    """One forward pass: every step's integers, and its real values with a gradient.
-
-    ``mode`` is ``"exact"``; ``"real_sums"`` leaves what an ``add`` gives unrounded; ``"float"``
-    leaves everything as the float network computes it.
-    """
-
-    def __init__(self, owner: HardwareModel, images: torch.Tensor, mode: str = "exact") -> None:
-        self.owner, self.mode = owner, mode
-        self.compiled = owner._compiled(images) if mode != "float" else None
-        self.integers: dict[str, torch.Tensor] = {INPUT: owner._pixels(images)}
-        self.reals: dict[str, torch.Tensor] = {INPUT: images}
-        self.normed: dict[tuple[str, str], torch.Tensor] = {}
-        self.largest: dict[str, float] = {}
-        # The float stand-ins are needed for their gradients only, where integers are computed.
-        self.follow = mode != "exact" or torch.is_grad_enabled() or owner.training
-        for step in owner.plan[1:]:
-            self._execute(step)
-
-    def logits(self) -> torch.Tensor:
-        return self.reals[LOGITS].flatten(1)
-
-    def _execute(self, step: Step) -> None:
-        exact = self._exact(step)
-        if not self.follow:
-            if step.name == LOGITS:
-                self.reals[LOGITS] = exact.to(self.reals[INPUT].dtype)
-            return
-        fake = self._fake(step)
-        if step.kind == "add":
-            self._observe(step, fake)
-            fake = self._saturated(step, fake)
-        self.reals[step.name] = fake if exact is None else straight_through(fake, exact)
-
-    def _exact(self, step: Step) -> Any:
-        """Exact real values of a step, or None where the mode leaves them to the float network."""
-        if self.compiled is None or (self.mode == "real_sums" and step.kind == "add"):
-            return None
-        operands = [self.integers.get(signal.step) for signal in step.operands]
-        # Reduced precision would lose integers.
-        with torch.no_grad(), torch.autocast(self.reals[INPUT].device.type, enabled=False):
-            return self._evaluate(step, operands)
-
-    def _evaluate(self, step: Step, operands: list[Any]) -> Any:
-        if all(operand is not None for operand in operands):
-            integers = self.compiled.run[step.name](operands)
-        elif step.kind == "pa_conv":
-            module = self.owner._modules_by_path[step.module]
-            ends = module.activation.v.detach().double()
-            real = self._signal(step.operands[0]).detach().double().contiguous()
-            integers = self.compiled.sums[step.name](torch.bucketize(real, ends, right=True))
-        else:
-            return None
-        self.integers[step.name] = integers
-        return self.compiled.real(step.name, integers)
-
-    def _fake(self, step: Step) -> torch.Tensor:
-        operands = [self._signal(signal) for signal in step.operands]
-        if step.kind == "add":
-            return torch.stack(operands).sum(0) if len(operands) > 2 else sum(operands)
-        if step.kind == "global_avg_pool":
-            return operands[0].mean(dim=(-2, -1), keepdim=True)
-        module = self.owner._modules_by_path[step.module]
-        if step.kind == "linear8":
-            return module(operands[0].flatten(1))[..., None, None]
-        return module(operands[0])
-
-    def _signal(self, signal: Signal) -> torch.Tensor:
-        value = self.reals[signal.step]
-        if signal.norm is not None:
-            key = (signal.step, signal.norm)
-            if key not in self.normed:
-                self.normed[key] = self._norm(signal.norm, value)
-            value = self.normed[key]
-        return F.relu(value) if signal.relu else value
-
-    def _norm(self, path: str, value: torch.Tensor) -> torch.Tensor:
-        module = self.owner._modules_by_path[path]
-        # Copies: an update must not change what the backward pass needs.
-        mean, variance = module.running_mean.clone(), module.running_var.clone()
-        if self.owner.training and module.training:
-            _update_statistics(module, value.detach())
-        return F.batch_norm(
-            value, mean, variance, module.weight, module.bias, training=False, eps=module.eps
-        )
-
-    def _observe(self, step: Step, fake: torch.Tensor) -> None:
-        real = F.relu(fake.detach()) if step.relu else fake.detach()
-        self.largest[step.name] = largest = float(real.abs().max())
-        if self.owner.training and self.mode == "exact":
-            index = self.owner._range_index[step.name]
-            if largest > 0:
-                self.owner.ranges[index] += RANGE_MOMENTUM * (largest - self.owner.ranges[index])
-
-    def _saturated(self, step: Step, fake: torch.Tensor) -> torch.Tensor:
-        if step.relu:
-            fake = F.relu(fake)
-        if self.mode != "exact" or step.name == LOGITS:
-            return fake
-        limit = float(self.compiled.slope[step.name].flatten()[0]) * (
-            (1 << (self.owner.widths.act_bits - (not step.relu))) - 1
-        )
-        return fake.clamp(-limit, limit)
-
-
-@torch.no_grad()
-def _update_statistics(module: Any, value: torch.Tensor) -> None:
-    """What training does to the running statistics of a BatchNorm2d."""
-    variance, mean = torch.var_mean(value, dim=(0, 2, 3))
-    module.num_batches_tracked.add_(1)
-    momentum = module.momentum
-    if momentum is None:
-        momentum = 1 / float(module.num_batches_tracked)
-    module.running_mean.lerp_(mean.to(module.running_mean.dtype), momentum)
-    module.running_var.lerp_(variance.to(module.running_var.dtype), momentum)
-
-
 @torch.no_grad()
 def _top1(model: HardwareModel, batches: Iterable[Batch], *, mode: str = "exact") -> float:
     """Percentage of images whose largest logit is the label's; ``mode`` as the pipeline's."""
     right = total = 0
     for images, labels in batches:
-        logits = _Execution(model, images, mode).logits()
+        logits = model._execute(images, mode).logits()
         right += int((logits.argmax(1) == labels).sum())
         total += len(labels)
     return 100 * right / total
@@ -314,8 +184,7 @@ def _calibrate(model: HardwareModel, batches: Sequence[Any]) -> None:
     """Set the ranges to the largest magnitudes of the float network."""
     largest = dict.fromkeys(model._range_index, 0.0)
     for images, _ in batches:
-        execution = _Execution(model, images, "float")
-        for name, value in execution.largest.items():
+        for name, value in model._execute(images, "float").largest.items():
             finite_floats(f"{name}: activations", [value])
             largest[name] = max(largest[name], value)
     for name, value in largest.items():

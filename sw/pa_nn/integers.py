@@ -146,27 +146,24 @@ def fold_thresholds(
     floats = finite_floats("Endpoints v", endpoints)
     if any(a > b for a, b in itertools.pairwise(floats)):
         raise ValueError(f"Endpoints v must ascend, not {floats}")
-    exact = [Fraction(v) for v in floats]
-    thresholds = np.zeros((len(values.slope), len(exact)), np.int64)
     flip = np.array([slope < 0 for slope in values.slope])
+    thresholds = np.zeros((len(flip), len(floats)), np.int64)
     folded: dict[tuple[Fraction, Fraction, int, int], list[int]] = {}
-    bounds = [(int(low), int(high)) for low, high in ranges]
-    for c, key in enumerate(
-        (slope, offset, *bound)
-        for slope, offset, bound in zip(values.slope, values.offset, bounds, strict=True)
-    ):
+    for c, (slope, offset) in enumerate(zip(values.slope, values.offset, strict=True)):
+        key = (slope, offset, int(ranges[c, 0]), int(ranges[c, 1]))
         if key not in folded:
-            folded[key] = [_fold(v, *key) for v in exact]
+            folded[key] = [_fold(v, *key) for v in floats]
         thresholds[c] = folded[key]
     return thresholds, flip
 
 
-def _fold(v: Fraction, slope: Fraction, offset: Fraction, low: int, high: int) -> int:
+def _fold(v: float, slope: Fraction, offset: Fraction, low: int, high: int) -> int:
     if slope == 0:
         return low if offset >= v else high + 1
+    exact = (Fraction(v) - offset) / slope
     if slope > 0:
-        return min(max(math.ceil((v - offset) / slope), low), high + 1)
-    return min(max(math.floor((v - offset) / slope), low - 1), high)
+        return min(max(math.ceil(exact), low), high + 1)
+    return min(max(math.floor(exact), low - 1), high)
 
 
 def rescale(values: Affine, unit: float, mult_bits: int) -> tuple[np.ndarray, np.ndarray, int]:

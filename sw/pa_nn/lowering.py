@@ -173,7 +173,7 @@ class _Lowering:
         return source
 
     def _window(self, step: Step) -> tuple[dict[str, Any], tuple[int, int, int]]:
-        module = self.modules[step.module or ""]
+        module = self.modules[step.module]
         _, height, width = self.steps[step.operands[0].step].node.shape_out
         kernel = tuple(int(k) for k in module.kernel_size)
         stride = tuple(int(s) for s in module.stride)
@@ -192,7 +192,7 @@ class _Lowering:
         )
 
     def _parameters(self, step: Step) -> dict[str, np.ndarray]:
-        module = self.modules[step.module or ""]
+        module = self.modules[step.module]
         source = {"weight": _array(module.weight)}
         if module.bias is not None:
             source["bias"] = _array(module.bias)
@@ -211,7 +211,7 @@ class _Lowering:
         return self._finish([node], [], Affine((), ()))
 
     def _conv8(self, step: Step) -> Lowered:
-        module, operand = self.modules[step.module or ""], self.steps[INPUT]
+        module, operand = self.modules[step.module], self.steps[INPUT]
         bias = _floats(module.bias, module.out_channels)
         layer = integers.quantise_weights_8bit(
             _array(module.weight), integers.finite_floats("Bias", bias), self.pixels
@@ -234,7 +234,7 @@ class _Lowering:
         return self._finish([node], [operand], layer.values)
 
     def _pa_conv(self, step: Step) -> Lowered:
-        module, (signal,) = self.modules[step.module or ""], step.operands
+        module, (signal,) = self.modules[step.module], step.operands
         operand = self.steps[signal.step]
         codes, alpha = weight_codes(module.weight, module.m)
         beta, endpoints = (
@@ -332,7 +332,7 @@ class _Lowering:
         return self._finish([node], [operand], replace(mean, offset=operand.values.offset))
 
     def _linear8(self, step: Step) -> Lowered:
-        module, (signal,) = self.modules[step.module or ""], step.operands
+        module, (signal,) = self.modules[step.module], step.operands
         operand = self.steps[signal.step]
         inputs = InputFormat(operand.values.slope, (Fraction(0),) * len(operand.values.slope))
         bias = integers.finite_floats("Bias", _floats(module.bias, module.out_features))

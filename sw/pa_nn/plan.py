@@ -52,14 +52,14 @@ class Step:
     name : the name of its node in a ``.pa`` file
     kind : the kind of that node
     operands : what it works on; several only for ``add``
-    module : path of the module with its parameters, or None
+    module : path of the module with its parameters, empty where it has none
     relu : an ``add`` that saturates at 0
     """
 
     name: str
     kind: str
     operands: tuple[Signal, ...] = ()
-    module: str | None = None
+    module: str = ""
     relu: bool = False
 
 
@@ -109,6 +109,13 @@ def _path(node: fx.Node) -> str:
     return str(stack[-1][0]) if stack else node.name
 
 
+def _argument(node: fx.Node, position: int, name: str, default: Any = None) -> Any:
+    return node.args[position] if len(node.args) > position else node.kwargs.get(name, default)
+
+
+_Handler = Callable[[fx.Node], Signal | _Sum]
+
+
 class _Planner:
     def __init__(self, model: nn.Module, graph: fx.Graph) -> None:
         self.modules = dict(model.named_modules())
@@ -132,14 +139,14 @@ class _Planner:
                 node.replace_all_uses_with(node.args[0])
                 self.graph.erase_node(node)
 
-    def _module(self, node: fx.Node) -> nn.Module:
+    def _module(self, node: fx.Node) -> Any:
         return self.modules[str(node.target)]
 
-    def _handler(self, node: fx.Node) -> Callable[[fx.Node], Signal | _Sum]:
+    def _handler(self, node: fx.Node) -> _Handler:
         if node.op == "placeholder":
             return self._placeholder
         if node.op == "call_module":
-            for kind, handler in (
+            modules: tuple[tuple[type, _Handler], ...] = (
                 (PAConv2d, self._pa_conv),
                 (PALayer, self._unsupported),
                 (nn.Conv2d, self._conv8),
@@ -148,17 +155,19 @@ class _Planner:
                 (nn.AdaptiveAvgPool2d, self._pool),
                 (nn.Flatten, self._flatten),
                 (nn.Linear, self._linear),
-            ):
+            )
+            for kind, handler in modules:
                 if isinstance(self._module(node), kind):
                     return handler
         elif node.op in ("call_function", "call_method"):
-            for targets, handler in (
+            functions: tuple[tuple[tuple[Any, ...], _Handler], ...] = (
                 (_ADDITIONS, self._add),
                 (_RELUS, self._relu),
                 (_FLATTENS, self._flatten),
                 (_MEANS, self._mean),
                 ((F.adaptive_avg_pool2d,), self._pool),
-            ):
+            )
+            for targets, handler in functions:
                 if node.target in targets:
                     return handler
         return self._unsupported
@@ -293,13 +302,13 @@ class _Planner:
         if node.op == "call_module":
             size = self._module(node).output_size
         else:
-            size = node.args[1] if len(node.args) > 1 else node.kwargs.get("output_size")
+            size = _argument(node, 1, "output_size")
         if size not in (1, (1, 1), [1, 1]):
             raise UnsupportedError(_path(node), f"pooling to {size}", "average pooling to 1x1")
         return self._pooled(node)
 
     def _mean(self, node: fx.Node) -> Signal:
-        dims = node.args[1] if len(node.args) > 1 else node.kwargs.get("dim")
+        dims = _argument(node, 1, "dim")
         if not isinstance(dims, list | tuple) or sorted(d % 4 for d in dims) != [2, 3]:
             raise UnsupportedError(_path(node), f"the mean over {dims}", "the mean over (2, 3)")
         return self._pooled(node)
@@ -316,7 +325,7 @@ class _Planner:
         if node.op == "call_module":
             start = self._module(node).start_dim
         else:
-            start = node.args[1] if len(node.args) > 1 else node.kwargs.get("start_dim", 0)
+            start = _argument(node, 1, "start_dim", 0)
         if start != 1 or self.steps[signal.step].kind != "global_avg_pool":
             raise UnsupportedError(
                 _path(node), f"flatten from dimension {start} of {signal.step}", "pooled images"
