@@ -32,6 +32,13 @@ class Schedule:
         Rows in the line buffer. By default the fewest that sustain the rate
         ``max(in_beats, folds_per_frame)``.
 
+    Attributes
+    ----------
+    rows, fewest_rows : :class:`int`
+        Rows in the line buffer, and the fewest that hold every window.
+    code_latency, dot_latency : :class:`int`
+        Cycles through the comparators, and through the dot product.
+
     Raises
     ------
     ValueError
@@ -42,13 +49,13 @@ class Schedule:
         self.config = config
         self.code_latency = Comparators.latency(config)
         self.dot_latency = DATAPATHS[config.datapath].latency(config)
-        fewest = max(
+        self.fewest_rows = max(
             PixelScan.needed(config, row, 0) - (PixelScan.released(config, row - 1) if row else 0)
             for row in range(config.out_height)
         )
-        if rows is not None and rows < fewest:
-            raise ValueError(f"rows must be at least {fewest}, not {rows!r}")
-        self.rows = self._sustaining_rows(fewest) if rows is None else rows
+        if rows is not None and rows < self.fewest_rows:
+            raise ValueError(f"rows must be at least {self.fewest_rows}, not {rows!r}")
+        self.rows = self._sustaining_rows() if rows is None else rows
 
     @property
     def credit_round_trip(self) -> int:
@@ -109,12 +116,12 @@ class Schedule:
         """Cycles from an output element's last fold to its output beat."""
         return Window.LATENCY + self.dot_latency + Collector.LATENCY
 
-    def _sustaining_rows(self, fewest: int) -> int:
+    def _sustaining_rows(self) -> int:
         config = self.config
         wanted = max(config.in_beats, config.folds_per_frame)
         # Beyond two frames and the pipeline's depth more rows change nothing.
-        most = fewest + 2 * config.height + self.code_latency + 16
-        for rows in range(fewest, most):
+        most = self.fewest_rows + 2 * config.height + self.code_latency + 16
+        for rows in range(self.fewest_rows, most):
             self.__dict__.pop("_period", None)
             self.rows = rows
             if self.initiation_interval == wanted:

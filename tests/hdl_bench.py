@@ -3,7 +3,7 @@
 import random
 
 import numpy as np
-from amaranth.hdl import Value
+from amaranth.hdl import ClockDomain, Module, Value
 from amaranth.sim import Simulator
 
 from pa_hdl.config import EngineConfig
@@ -12,7 +12,10 @@ from pa_hdl.parameters import LayerParameters, pack, unpack
 
 def simulate(dut, *testbenches, background=()):
     """Run testbenches to their end, those in the background for as long as the others."""
-    simulator = Simulator(dut)
+    top = Module()
+    top.domains.sync = ClockDomain()  # also for a component without registers
+    top.submodules.dut = dut
+    simulator = Simulator(top)
     simulator.add_clock(1e-6)
     for testbench in testbenches:
         simulator.add_testbench(testbench)

@@ -1,0 +1,177 @@
+# amaranth: UnusedElaboratable=no
+"""The window's folds, in order, whatever stalls; its parts against their models."""
+
+import random
+from itertools import islice
+
+import pytest
+from hdl_bench import simulate
+
+from pa_hdl.config import EngineConfig
+from pa_hdl.parameters import pack, unpack
+from pa_hdl.schedule import Schedule
+from pa_hdl.window import LineWriter, PixelScan, TapScan, Window, clamp
+
+SHAPES = {
+    "plain": dict(in_channels=2, height=4, width=3, simd=1),
+    "two outputs": dict(in_channels=2, out_channels=2, height=3, width=3, simd=2),
+    "strided": dict(in_channels=1, height=5, width=6, simd=1, stride=(2, 2)),
+    "valid": dict(in_channels=1, height=4, width=5, simd=1, pad=(0, 0, 0, 0)),
+    "point": dict(
+        in_channels=2, height=5, width=4, simd=1, kernel=(1, 1), stride=(2, 3), pad=(0, 0, 0, 0)
+    ),
+    "gaps": dict(
+        in_channels=1, height=7, width=5, simd=1, kernel=(1, 2), stride=(3, 2), pad=(0, 1, 0, 0)
+    ),
+    "lopsided": dict(
+        in_channels=1, height=4, width=4, simd=1, kernel=(4, 5), pad=(3, 0, 0, 4), stride=(1, 2)
+    ),
+    "far below": dict(
+        in_channels=1, height=2, width=2, simd=1, kernel=(1, 1), pad=(2, 3, 3, 2), stride=(2, 2)
+    ),
+    "only padding": dict(
+        in_channels=1, height=1, width=1, simd=1, kernel=(1, 1), pad=(1, 0, 0, 1), stride=(2, 2)
+    ),
+}
+
+
+def configuration(name):
+    return EngineConfig(**(dict(out_channels=1, m=1, n=7, pe=1) | SHAPES[name]))
+
+
+def run(config, rows, *, frames, stall_in, stall_out):
+    """Folds as they come out of a window, as (codes, weight address, first, last)."""
+    dut = Window(config=config, rows=rows)
+    rng_in, rng_out = random.Random(1), random.Random(2)
+    beats = [
+        [rng_in.randint(1, config.n) for _ in range(config.simd)]
+        for _ in range(frames * config.in_beats)
+    ]
+    got = []
+    wanted = frames * config.folds_per_frame
+
+    async def feed(ctx):
+        """Beats arrive three cycles after they were reserved, as from the comparators."""
+        queue, waiting = list(beats), [None] * 3
+        while queue or any(waiting):
+            send = bool(queue) and rng_in.random() >= stall_in and ctx.get(dut.room)
+            ctx.set(dut.reserve, send)
+            waiting.append(queue.pop(0) if send else None)
+            codes = waiting.pop(0)
+            ctx.set(dut.valid, codes is not None)
+            ctx.set(dut.codes.as_value(), pack(codes or [], config.code_bits))
+            await ctx.tick()
+        ctx.set(dut.valid, 0)
+
+    async def drain(ctx):
+        address = quiet = 0
+        while quiet < 40:
+            ctx.set(dut.credit, rng_out.random() >= stall_out)
+            *_, valid, first, last, codes, following = await ctx.tick().sample(
+                dut.o_valid, dut.first, dut.last, dut.o_codes.as_value(), dut.weight_addr
+            )
+            if valid:
+                lanes = unpack(codes, config.code_bits, config.simd)
+                got.append((lanes, address, first, last))
+            address = following
+            quiet = 0 if valid or len(got) < wanted else quiet + 1
+
+    simulate(dut, drain, background=(feed,))
+    return dut, beats, got
+
+
+@pytest.mark.parametrize(
+    ("stall_in", "stall_out"), [(0.0, 0.0), (0.5, 0.0), (0.0, 0.6), (0.3, 0.3)]
+)
+@pytest.mark.parametrize("name", SHAPES)
+def test_folds_match_model(name, stall_in, stall_out):
+    config = configuration(name)
+    rows = Schedule(config).rows
+    if stall_in and stall_out:
+        rows = Schedule(config, Schedule(config).fewest_rows).rows
+    dut, beats, got = run(config, rows, frames=3, stall_in=stall_in, stall_out=stall_out)
+    size = config.in_beats
+    expected = []
+    for start in range(0, len(beats), size):
+        folds = dut.model(beats[start : start + size], blank=[0] * config.simd)
+        for index, lanes in enumerate(folds):
+            step = index % config.folds_per_output
+            expected.append(
+                (
+                    lanes,
+                    index % config.folds_per_pixel,
+                    int(step == 0),
+                    int(step == config.folds_per_output - 1),
+                )
+            )
+    assert got == expected
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_scans_agree_with_the_definition_of_a_convolution(name):
+    """Pixel and tap models together address what the window's model picks."""
+    config = configuration(name)
+    rows = Schedule(config).rows
+    depth = rows * config.width * config.in_folds
+    frame = list(range(config.in_beats))
+    pixels = PixelScan(config=config, rows=rows).model()
+    taps = TapScan(config=config, rows=rows)
+    for number in range(2):
+        expected = Window(config=config, rows=rows).model(frame, blank=None)
+        folds = [
+            fold
+            for pixel in islice(pixels, config.out_height * config.out_width)
+            for fold in taps.model(pixel)
+        ]
+        start = number * config.in_beats
+        assert [fold["address"] for fold in folds] == [
+            None if beat is None else (start + beat) % depth for beat in expected
+        ]
+
+
+@pytest.mark.parametrize("name", ["plain", "far below"])
+def test_writer_matches_model(name):
+    config = configuration(name)
+    dut = LineWriter(config=config, rows=2)
+    seen, room = [], []
+
+    async def testbench(ctx):
+        frames = 0
+        for beat in range(2 * config.in_beats):
+            seen.append((frames, ctx.get(dut.row), ctx.get(dut.pixel), ctx.get(dut.address)))
+            room.append(ctx.get(dut.room))
+            ctx.set(dut.reserve, 1)
+            ctx.set(dut.valid, 1)
+            ctx.set(dut.frees, int(beat % (config.width * config.in_folds) == 0))
+            frames += ctx.get(dut.frame_done)
+            await ctx.tick()
+
+    simulate(dut, testbench)
+    assert seen == [dut.model(beats) for beats in range(2 * config.in_beats)]
+    assert all(room)
+
+
+def test_writer_stops_when_no_row_is_free():
+    config = configuration("plain")
+    dut = LineWriter(config=config, rows=2)
+    taken = []
+
+    async def testbench(ctx):
+        for _ in range(40):
+            room = ctx.get(dut.room)
+            ctx.set(dut.reserve, room)
+            taken.append(room)
+            await ctx.tick()
+        ctx.set(dut.reserve, 0)
+        ctx.set(dut.frees, 1)
+        await ctx.tick()
+        ctx.set(dut.frees, 0)
+        taken.append(ctx.get(dut.room))
+
+    simulate(dut, testbench)
+    assert sum(taken[:-1]) == 2 * config.width * config.in_folds
+    assert taken[-1] == 1
+
+
+def test_clamp():
+    assert [clamp(value, 1, 3) for value in (-4, 1, 2, 9)] == [1, 1, 2, 3]
