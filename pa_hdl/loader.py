@@ -271,13 +271,14 @@ class Loader(wiring.Component):
         fold.step(m, taken & chunk.last, start)
         m.d.sync += [self.weight_en.eq(taken & chunk.last), self.weight_addr.eq(fold.value)]
         for index in range(self.words_per_fold):
-            codes = min(per_word, lanes - index * per_word)
+            bits = min(per_word, lanes - index * per_word) * width
             with m.If(taken & (chunk.value == index)):
-                m.d.sync += self.weight_data[index * per_word * width :][: codes * width].eq(word)
-                if config.m != (1 << width) - 1:
-                    for code in range(codes):
-                        with m.If(word.word_select(code, width) > config.m):
-                            m.d.comb += wrong.eq(1)
+                m.d.sync += self.weight_data[index * per_word * width :][:bits].eq(word)
+        above = Signal(per_word)  # codes of the word that no weight has
+        m.d.comb += [above[at].eq(word.word_select(at, width) > config.m) for at in range(per_word)]
+        surplus = per_word * self.words_per_fold - lanes
+        with m.If(taken & (Mux(chunk.last, above[: per_word - surplus], above) != 0)):
+            m.d.comb += wrong.eq(1)
         return taken & chunk.last & fold.last
 
     def _phi(self, m: Module, word: Signal, taken: Signal, start: Signal, wrong: Signal) -> Value:
@@ -285,13 +286,13 @@ class Loader(wiring.Component):
         config = self.config
         entry = _Counter(config.m * config.n, "entry")
         entry.step(m, taken, start)
-        value = word.as_signed()
         m.d.sync += [
             self.phi_en.eq(taken),
             self.phi_index.eq(entry.value),
-            self.phi_data.eq(value),
+            self.phi_data.eq(word),
         ]
-        with m.If(taken & ((value < -config.phi_limit) | (value > config.phi_limit))):
+        most_negative = word[: config.phi_bits] == 1 << (config.phi_bits - 1)
+        with m.If(taken & (~_fits(word, config.phi_bits) | most_negative)):
             m.d.comb += wrong.eq(1)
         return taken & entry.last
 
@@ -315,7 +316,7 @@ class Loader(wiring.Component):
 
         flip = Signal()
         collected = Signal((config.n - 1) * width)
-        ordered, previous = Signal(signed(WORD_BITS)), Signal(signed(width))
+        ordered, previous = Signal(signed(width)), Signal(signed(width))
         low, high = config.act_range
         m.d.comb += ordered.eq(Mux(flip, ~word, word))
         with m.If(taken & (item.value == 0)):
@@ -324,16 +325,17 @@ class Loader(wiring.Component):
         with m.Elif(taken):
             m.d.sync += [
                 previous.eq(ordered),
-                collected.eq(Cat(collected, ordered[:width]) >> width),
+                collected.eq(Cat(collected, ordered) >> width),
             ]
             highest = Mux(flip, ~(low - 1), high + 1)
-            m.d.comb += wrong.eq((ordered < previous) | (ordered > highest))
+            outside = ~_fits(word, width) | (ordered > highest)
+            m.d.comb += wrong.eq(outside | (ordered < previous))
 
         m.d.sync += [self.threshold_en.eq(fold_done), self.threshold_addr.eq(fold.value)]
         for index in range(config.simd):
             slot = self.threshold_data[index * lane_bits :][:lane_bits]
             with m.If(lane_done & (lane.value == index)):
-                m.d.sync += slot.eq(Cat(collected, ordered[:width], flip))
+                m.d.sync += slot.eq(Cat(collected, ordered, flip))
             with m.Elif(lane_done & (lane.value == 0)):
                 # Lanes beyond the last channel stay all zero.
                 m.d.sync += slot.eq(0)
@@ -366,6 +368,12 @@ class _Counter:
 def _counter(count: int) -> Any:
     """Shape of an address: as wide as a memory's, which has at least one bit."""
     return unsigned(max(1, (count - 1).bit_length()))
+
+
+def _fits(word: Value, width: int) -> Value:
+    """Whether a word is the sign extension of its lowest ``width`` bits."""
+    sign = word[width - 1 :]
+    return sign.all() | ~sign.any()
 
 
 def _signed(word: int) -> int:
