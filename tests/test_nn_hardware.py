@@ -12,7 +12,6 @@ from pa_nn import hardware as module
 from pa_nn.checkpoint import load_checkpoint, model_entries, save_checkpoint
 from pa_nn.hardware import quantise_for_hardware, restore_hardware
 
-
 # Even kernels ask PyTorch for an uneven padding, which it warns about.
 pytestmark = pytest.mark.filterwarnings("ignore:Using padding=.same.")
 

@@ -294,9 +294,15 @@ class _Planner:
             if signal.step == INPUT or self.steps[signal.step].kind == "linear8":
                 raise UnsupportedError(path, f"adding {signal.step}", "adding two activations")
             operands.append(self._fix(signal) if signal.relu else signal)
-        names = [step.name for step in self.steps.values()]
-        name = f"{path}.add" if f"{path}.add" not in names else f"{path}.{node.name}"
-        return _Sum(name, tuple(operands))
+        return _Sum(self._name(node, "add"), tuple(operands))
+
+    def _name(self, node: fx.Node, operation: str) -> str:
+        """A name for an operation: its module's, or that of the module that calls it."""
+        path = _path(node)
+        if node.op == "call_module" or path == node.name:
+            return path
+        name = f"{path}.{operation}"
+        return name if name not in self.steps else f"{path}.{node.name}"
 
     def _pool(self, node: fx.Node) -> Signal:
         if node.op == "call_module":
@@ -317,7 +323,7 @@ class _Planner:
         signal = self._signal(self._operand(node))
         if signal.step == INPUT:
             raise UnsupportedError(_path(node), "pooling of the input")
-        name = _path(node) if node.op == "call_module" else f"{_path(node)}.{node.name}"
+        name = self._name(node, "pool")
         return self._step(Step(name=name, kind="global_avg_pool", operands=(self._fix(signal),)))
 
     def _flatten(self, node: fx.Node) -> Signal:

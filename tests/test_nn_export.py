@@ -1,0 +1,130 @@
+"""Whole networks, single layers and the command line."""
+
+import numpy as np
+import pa_artifact
+import pytest
+import torch
+from pa_models import MEAN, STD, hardware, normalised, pixels, residual
+from pa_nn import golden
+from pa_nn.checkpoint import model_entries, save_checkpoint
+from pa_nn.export import export_layer, export_network, main
+from pa_nn.hardware import quantise_for_hardware
+from pa_nn.models import build_model
+
+
+def test_network_gives_the_models_logits(tmp_path):
+    model, images = hardware(), pixels(seed=8)
+    path = tmp_path / "network.pa"
+    export_network(model, normalised(images), path, mean=MEAN, std=STD)
+    network = pa_artifact.read(path)
+    values = golden.run(network, images)["logits"].flatten(1).double()
+    scale = float(network.node("logits").tensors["scale"][0])
+    with torch.no_grad():
+        assert torch.equal((values * scale).float(), model(normalised(images)))
+
+
+@pytest.mark.parametrize("layer", ["stages.0.0.conv2", "stages.1.0.downsample.0"])
+def test_one_layer_gives_its_accumulators(layer, tmp_path):
+    model, images = hardware(), pixels(seed=9)
+    whole = export_network(model, normalised(images), tmp_path / "network.pa")
+    inside = golden.run(whole, images)
+    (operand,) = whole.inputs_of(layer)
+    export_layer(model, layer, normalised(images)[0], tmp_path / "layer.pa")
+    alone = pa_artifact.read(tmp_path / "layer.pa")
+    assert [node.name for node in alone.nodes] == ["input", layer]
+    assert torch.equal(golden.run(alone, inside[operand.name])[layer], inside[layer])
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"mean": (0.5, 0.5)}, ValueError, r"mean must be \(0\.286, 0\.45\)"),
+        ({"std": (0.5,)}, ValueError, r"std must be \(0\.353, 0\.25\)"),
+        ({"example_input": torch.zeros(2, 8)}, ValueError, r"must be \(batch, C, H, W\)"),
+        ({"example_input": torch.zeros(1, 3, 8, 8)}, ValueError, "must have 2 channels, not 3"),
+        ({"model": torch.nn.ReLU()}, TypeError, "quantise_for_hardware returns, not a ReLU"),
+    ],
+)
+def test_bad_arguments(options, error, message, tmp_path):
+    arguments = {"model": hardware(), "example_input": torch.zeros(1, 2, 8, 8), **options}
+    with pytest.raises(error, match=message):
+        export_network(path=tmp_path / "network.pa", **arguments)
+    assert not list(tmp_path.iterdir())
+
+
+def test_layers_that_are_not_there_or_not_piecewise(tmp_path):
+    model, example = hardware(), torch.zeros(2, 8, 8)
+    with pytest.raises(ValueError, match="There is no node 'conv9'; the nodes are input, conv1"):
+        export_layer(model, "conv9", example, tmp_path / "x.pa")
+    with pytest.raises(ValueError, match=r"must be one of stages.* not 'fc', a linear8"):
+        export_layer(model, "fc", example, tmp_path / "x.pa")
+    assert not list(tmp_path.iterdir())
+
+
+def test_weights_that_are_not_finite_leave_the_file_as_it_was(tmp_path):
+    model, path = hardware(), tmp_path / "network.pa"
+    path.write_text("before")
+    with torch.no_grad():
+        model.model.stages[0][0].conv1.weight[0, 0, 0, 0] = float("inf")
+    with pytest.raises(ValueError, match=r"stages\.0\.0\.conv1: .* finite, not inf"):
+        export_network(model, torch.zeros(2, 8, 8), path)
+    assert path.read_text() == "before"
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory):
+    """A checkpoint of a network that the command line can build."""
+    from pa_nn import convert
+
+    torch.manual_seed(0)
+    model = convert(build_model("resnet8", in_channels=2, classes=3), 2, 2).eval()
+    images = [(normalised(pixels(2, (8, 8))), torch.zeros(2, dtype=torch.int64))]
+    quantised = quantise_for_hardware(model, images, mean=MEAN, std=STD, act_bits=8)
+    path = tmp_path_factory.mktemp("checkpoint") / "model.pt"
+    about = {"name": "resnet8", "in_channels": 2, "classes": 3, "mean": MEAN, "std": STD}
+    save_checkpoint(path, model_entries(quantised, **about))
+    save_checkpoint(path.with_name("float.pt"), model_entries(model, **about))
+    return path
+
+
+def test_command_line(checkpoint, tmp_path, capsys):
+    path = tmp_path / "resnet8.pa"
+    assert main([str(checkpoint), "-o", str(path), "--height", "8", "--width", "12"]) == 0
+    assert "25 nodes" in capsys.readouterr().out
+    network = pa_artifact.read(path)
+    assert network.node("input").shape_out == (2, 8, 12)
+    layer = tmp_path / "layer.pa"
+    assert main([str(checkpoint), "-o", str(layer), "--layer", "stages.1.0.conv1"]) == 0
+    assert len(pa_artifact.read(layer).nodes) == 2
+    again = tmp_path / "again.pa"
+    main([str(checkpoint), "-o", str(again), "--height", "8", "--width", "12"])
+    assert again.read_bytes() == path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nothing.pt", "-o", "x.pa"], "nothing.pt: no such checkpoint"),
+        (["FLOAT", "-o", "x.pa"], "must be of a model trained with --hardware"),
+        (["MODEL", "-o", "x.pa", "--height", "0"], "--height must be from 1 to 65536, not 0"),
+        (["MODEL", "-o", "x.pa", "--width", "wide"], "invalid int value: 'wide'"),
+        (["MODEL", "-o", "x.pa", "--layer", "conv9"], "There is no node 'conv9'"),
+        (["MODEL"], "required: -o/--output"),
+    ],
+)
+def test_bad_command_lines(arguments, message, checkpoint, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    places = {"MODEL": str(checkpoint), "FLOAT": str(checkpoint.with_name("float.pt"))}
+    with pytest.raises(SystemExit) as caught:
+        main([places.get(argument, argument) for argument in arguments])
+    assert caught.value.code == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_float_networks_are_not_exported(tmp_path):
+    with pytest.raises(TypeError, match="not a ResNet"):
+        export_network(residual(), torch.zeros(2, 8, 8), tmp_path / "x.pa")
+    assert np.array_equal(list(tmp_path.iterdir()), [])
