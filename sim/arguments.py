@@ -4,7 +4,7 @@ import argparse
 import os
 from typing import Any, NoReturn
 
-__all__ = ["BenchParser"]
+__all__ = ["BenchParser", "positive"]
 
 
 class BenchParser(argparse.ArgumentParser):
@@ -23,7 +23,7 @@ class BenchParser(argparse.ArgumentParser):
         )
         self.add_argument("--only", metavar="TEXT", default="", help="jobs whose name has TEXT")
         self.add_argument(
-            "--workers", type=_positive, default=None, help="jobs at a time (default: all cores)"
+            "--workers", type=positive, default=None, help="jobs at a time (default: all cores)"
         )
 
     def error(self, message: str) -> NoReturn:
@@ -31,7 +31,8 @@ class BenchParser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {message}\n")
 
 
-def _positive(text: str) -> int:
+def positive(text: str) -> int:
+    """An integer of at least 1, for ``type=``."""
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"must be at least 1, not {text!r}")

@@ -6,6 +6,7 @@ ready, and ``frames`` asserts the schedule to the cycle.
 """
 
 import random
+import time
 from typing import Any
 
 import cocotb
@@ -42,6 +43,7 @@ class Engine:
         self.rng = random.Random(self.given["seed"])
         self.loadable = self.given["loadable"]
         self.budget = self.given["cycle_budget"]
+        self.compared = self.mismatches = 0
 
     async def start(self) -> None:
         """Clock, reset, streams; and the first load, where the engine takes one."""
@@ -130,7 +132,14 @@ class Engine:
         wanted = image.reshape(-1, image.shape[-1]).tolist()
         assert len(values) == len(wanted), f"{label}: {len(values)} pixels, not {len(wanted)}"
         wrong = [at for at in range(len(wanted)) if values[at] != wanted[at]]
+        self.compared += image.size
         if wrong:
+            self.mismatches += sum(
+                mine != theirs
+                for at in wrong
+                for mine, theirs in zip(values[at], wanted[at], strict=True)
+            )
+            inputs.measured(compared=self.compared, mismatches=self.mismatches)
             at = wrong[0]
             raise AssertionError(
                 f"{label}: {len(wrong)} of {len(wanted)} pixels wrong, "
@@ -156,6 +165,7 @@ async def frames(dut: Any) -> None:
     await engine.start()
     images, expected = engine.arrays["frames"], engine.arrays["expected"]
     first_in = cocotb.start_soon(streams.accepted(dut, "s_axis"))
+    began = time.monotonic()
     for image in images:
         engine.send(image)
     ends = []
@@ -171,7 +181,12 @@ async def frames(dut: Any) -> None:
         "latency": streams.cycles(start, first_out),
         "intervals": [streams.cycles(*pair) for pair in zip(ends, ends[1:], strict=False)],
     }
-    inputs.measured(**measured)
+    inputs.measured(
+        **measured,
+        compared=engine.compared,
+        mismatches=engine.mismatches,
+        seconds=time.monotonic() - began,
+    )
     if not engine.given["stalls"]:
         for name, value in engine.given["schedule"].items():
             assert measured[name] == value, f"{name}: {measured[name]}, predicted {value}"
