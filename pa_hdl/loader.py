@@ -209,7 +209,9 @@ class Loader(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        word, last, valid = Signal(WORD_BITS), Signal(), Signal()
+        word = Signal(WORD_BITS)
+        last = Signal()
+        valid = Signal()
         finished = Signal()  # the word is where the last one of a load belongs
         wrong = Signal()  # its value is out of range
         bad = Signal()
@@ -274,11 +276,13 @@ class Loader(wiring.Component):
             bits = min(per_word, lanes - index * per_word) * width
             with m.If(taken & (chunk.value == index)):
                 m.d.sync += self.weight_data[index * per_word * width :][:bits].eq(word)
-        above = Signal(per_word)  # codes of the word that no weight has
-        m.d.comb += [above[at].eq(word.word_select(at, width) > config.m) for at in range(per_word)]
-        surplus = per_word * self.words_per_fold - lanes
-        with m.If(taken & (Mux(chunk.last, above[: per_word - surplus], above) != 0)):
-            m.d.comb += wrong.eq(1)
+        if config.m < (1 << width) - 1:
+            above = Signal(per_word)  # codes of the word that no weight has
+            for at in range(per_word):
+                m.d.comb += above[at].eq(word.word_select(at, width) > config.m)
+            surplus = per_word * self.words_per_fold - lanes
+            with m.If(taken & (Mux(chunk.last, above[: per_word - surplus], above) != 0)):
+                m.d.comb += wrong.eq(1)
         return taken & chunk.last & fold.last
 
     def _phi(self, m: Module, word: Signal, taken: Signal, start: Signal, wrong: Signal) -> Value:
@@ -316,7 +320,8 @@ class Loader(wiring.Component):
 
         flip = Signal()
         collected = Signal((config.n - 1) * width)
-        ordered, previous = Signal(signed(width)), Signal(signed(width))
+        ordered = Signal(signed(width))
+        previous = Signal(signed(width))
         low, high = config.act_range
         m.d.comb += ordered.eq(Mux(flip, ~word, word))
         with m.If(taken & (item.value == 0)):
