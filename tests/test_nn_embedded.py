@@ -9,6 +9,7 @@ import pytest
 import torch
 from pa_nn import convert, golden
 from pa_nn.checkpoint import load_checkpoint, model_entries, restore_model, save_checkpoint
+from pa_nn.data import load_folder
 from pa_nn.embedded import Embedded, embed, load_stages, main
 from pa_nn.hardware import quantise_for_hardware, restore_hardware
 from pa_nn.models import build_model
@@ -52,12 +53,10 @@ def embedded(sources, tmp_path_factory):
     return Embedded(folder)
 
 
-def test_images_are_the_first_64_of_the_test_set(embedded):
-    with np.load(embedded.images) as file:
-        images, labels = file["images"], file["labels"]
-    assert images.shape == (64, 1, SIZE, SIZE)
-    assert images.dtype == labels.dtype == np.uint8
-    assert labels.tolist() == [i % 10 for i in range(64)]
+def test_images_are_the_first_64_of_the_test_set(sources, embedded):
+    known, own = load_folder(sources, "test").take(64), load_folder(embedded.folder, "test")
+    assert torch.equal(own.images, known.images)
+    assert torch.equal(own.labels, known.labels)
 
 
 def test_the_checkpoint_holds_three_stages(embedded):
@@ -86,7 +85,7 @@ def test_a_checkpoint_without_stages_is_refused(sources):
 def test_command_line(sources, tmp_path, capsys):
     command = [f"--{name}={sources / name}.pt" for name in ("full", "pa", "hardware")]
     assert main([*command, "--data", str(sources), "--out", str(tmp_path / "new")]) == 0
-    assert len(list((tmp_path / "new").iterdir())) == 3
+    assert len(list((tmp_path / "new").iterdir())) == 4
     with pytest.raises(SystemExit) as caught:
         main([*command, "--data", str(tmp_path / "none"), "--out", str(tmp_path / "other")])
     assert caught.value.code == 2
@@ -106,10 +105,10 @@ def test_the_embedded_network_of_the_project():
     for left, right in zip(network.nodes, lowered.nodes, strict=True):
         for key, value in left.tensors.items():
             assert np.array_equal(value, right.tensors[key]), (left.name, key)
-    with np.load(own.images) as file:
-        images, labels = file["images"], file["labels"]
-    logits = golden.run(network, images, fast=True)["logits"].flatten(1)
-    assert int((logits.argmax(1).numpy() == labels).sum()) >= 56
+    test = load_folder(own.folder, "test")
+    assert len(test) == 64
+    logits = golden.run(network, test.images, fast=True)["logits"].flatten(1)
+    assert int((logits.argmax(1) == test.labels).sum()) >= 56
     assert {node.attributes["m"] for node in network.of_kind("pa_conv")} == {4}
     assert {node.attributes["n"] for node in network.of_kind("pa_conv")} == {5}
     assert len(network.of_kind("pa_conv")) == 8

@@ -1,11 +1,12 @@
 """The network that comes with the project: its checkpoint, its ``.pa`` file, its test images.
 
-``python -m pa_nn.embedded --data DIR --full F --pa P --hardware H`` makes the three files from the
+``python -m pa_nn.embedded --data DIR --full F --pa P --hardware H`` makes the files from the
 checkpoints of the three trainings.
 """
 
 import argparse
-import io
+import gzip
+import struct
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -32,7 +33,7 @@ _ENTRIES = ("schema", "name", "in_channels", "classes", "mean", "std", "pa", "mo
 
 @dataclass(frozen=True)
 class Embedded:
-    """Paths of the three files in a folder."""
+    """Paths of the files in a folder."""
 
     folder: Path = FOLDER
 
@@ -47,9 +48,12 @@ class Embedded:
         return self.folder / "resnet8.pa"
 
     @property
-    def images(self) -> Path:
-        """``images`` (64, 1, 28, 28) uint8 and ``labels`` (64,) uint8 of the test set."""
-        return self.folder / "images.npz"
+    def images(self) -> tuple[Path, Path]:
+        """The first 64 test images and their labels, in Fashion-MNIST's IDX format."""
+        return (
+            self.folder / "t10k-images-idx3-ubyte.gz",
+            self.folder / "t10k-labels-idx1-ubyte.gz",
+        )
 
 
 def load_stages(path: Path) -> dict[str, dict[str, Any]]:
@@ -65,7 +69,7 @@ def load_stages(path: Path) -> dict[str, dict[str, Any]]:
 
 
 def embed(folder: Path, *, data: Path, full: Path, pa: Path, hardware: Path) -> None:
-    """Write the three files from a data folder and the checkpoints of three trainings.
+    """Write the files from a data folder and the checkpoints of three trainings.
 
     Raises :class:`ValueError` for checkpoints and data that are missing or of another kind.
     """
@@ -78,11 +82,14 @@ def embed(folder: Path, *, data: Path, full: Path, pa: Path, hardware: Path) -> 
         place.checkpoint,
         {**entries[2], "stages": dict(zip(STAGES[:2], entries[:2], strict=True))},
     )
-    buffer = io.BytesIO()
-    np.savez_compressed(
-        buffer, images=test.images.numpy(), labels=test.labels.numpy().astype(np.uint8)
-    )
-    write_whole(place.images, buffer.getvalue())
+    arrays = (test.images[:, 0].numpy(), test.labels.numpy().astype(np.uint8))
+    for path, array in zip(place.images, arrays, strict=True):
+        write_whole(path, gzip.compress(_idx(array), mtime=0))
+
+
+def _idx(array: np.ndarray) -> bytes:
+    """An array of unsigned bytes in the IDX format."""
+    return struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape) + array.tobytes()
 
 
 def _slim(entries: Mapping[str, Any]) -> dict[str, Any]:
