@@ -93,7 +93,7 @@ class Case:
             verilog=made.verilog,
             memories=made.memories,
             units={"engine": _NAME, "dot": f"{_NAME}_dot"},
-            keep=f"{_NAME}_pe",
+            keep=f"{_NAME}_(pe|and_popcount_[0-9]+)",
             block_rams=f"{_NAME}_weights",
         )
         facts = made.metadata

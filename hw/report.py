@@ -58,8 +58,9 @@ _SHOWN = (
 )
 
 _COUNTING = (
-    "A module that stands in the design many times (a processing element) is mapped once, apart "
-    "from its surroundings, and counted as often as it stands there; everything else is flattened. "
+    "A module that stands in the design many times (a lane, a processing element) is mapped once, "
+    "apart from its surroundings, and counted as often as it stands there; everything else is "
+    "flattened. Weight memories are block RAM, whatever else Yosys would choose. "
     "A PA-MAC is one weight times one activation, M x N bit-MACs; both ratios divide all LUTs of "
     "the unit by what it computes in a cycle."
 )

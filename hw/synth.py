@@ -18,7 +18,7 @@ from pa_hdl.files import whole_files
 
 from . import report
 from .designs import Built, Case, cases
-from .flow import FlowError, UnitFigures, synthesise
+from .flow import UnitFigures, synthesise
 from .targets import TARGETS
 
 __all__ = ["main", "rows_of"]
@@ -131,7 +131,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             write(args.reports / "synth.json", report.as_json(rows))
             write(args.reports / "synth.md", report.markdown(rows, paths, "synth.svg"))
             write(args.reports / "synth.svg", report.plot(rows))
-    except (FlowError, ValueError, OSError) as error:
+    except (RuntimeError, ValueError, OSError) as error:
         print(f"python -m hw.synth: {error}", file=sys.stderr)
         return 1
     print(report.table(rows))

@@ -26,7 +26,7 @@ def test_layer(case):
 @pytest.mark.parametrize("loadable", [False, True])
 def test_smallest_engine(loadable):
     built = Case(m=1, n=1, loadable=loadable).build()
-    assert built.design.kept == ["pa_engine_dot", "pa_engine_pe"]
+    assert built.design.kept == ["pa_engine_and_popcount_32", "pa_engine_dot", "pa_engine_pe"]
     assert built.design.blocks == ["pa_engine_weights"]
     assert ("pa_engine_weights.mem" in built.design.memories) is not loadable
     for latency, frame in built.cycles.values():
