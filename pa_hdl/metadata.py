@@ -26,6 +26,7 @@ _WAIVERS = {
     "CASEOVERLAP": "the selects of a case compare one value with different constants: one holds",
     "WIDTHEXPAND": "operands of a sum or comparison extend to the width it is computed in",
     "WIDTHTRUNC": "a table shifted by its index gives its lowest bit, a sum that wraps its lowest",
+    "UNOPTFLAT": "twice a loaded coefficient repeats its bits on one bus, no bit depends on itself",
     "UNUSEDSIGNAL": (
         "padding of beats, bits of sums that wrap, and rst where nothing is reset lead nowhere"
     ),

@@ -207,7 +207,7 @@ def test_a_smaller_installation_will_do(folder):
     [
         {},
         {"base": "thermometer", "loadable": False, "pe": 1, "simd": 3},
-        {"m": 1, "n": 1, "act_bits": 1, "phi_bits": 2, "simd": 1, "pe": 1},
+        {"m": 1, "n": 2, "act_bits": 1, "phi_bits": 2, "pe": 1, "base": "thermometer"},
         {"m": 8, "n": 7, "simd": 5, "pe": 4, "act_signed": True, "loadable": False},
         {"kernel": (1, 1), "stride": (2, 2), "pad": (0, 0, 0, 0), "m": 3, "n": 3},
         {"kernel": (3, 2), "pad": (2, 0, 0, 1), "stride": (2, 1), "loadable": False},
