@@ -1,5 +1,7 @@
 """Whole networks, single layers and the command line."""
 
+import json
+
 import numpy as np
 import pa_artifact
 import pytest
@@ -94,7 +96,10 @@ def test_command_line(checkpoint, tmp_path, capsys):
     network = pa_artifact.read(path)
     assert network.node("input").shape_out == (2, 8, 12)
     layer = tmp_path / "layer.pa"
-    assert main([str(checkpoint), "-o", str(layer), "--layer", "stages.1.0.conv1"]) == 0
+    report = tmp_path / "report.json"
+    command = [str(checkpoint), "-o", str(layer), "--report", str(report)]
+    assert main([*command, "--layer", "stages.1.0.conv1"]) == 0
+    assert {row["what"] for row in json.loads(report.read_text())["rows"]} == {"phi"}
     assert len(pa_artifact.read(layer).nodes) == 2
     again = tmp_path / "again.pa"
     main([str(checkpoint), "-o", str(again), "--height", "8", "--width", "12"])

@@ -1,6 +1,7 @@
 """Export to the ``.pa`` artifact: ``python -m pa_nn.export CHECKPOINT -o NAME.pa``."""
 
 import argparse
+import json
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,7 +15,9 @@ from pa_artifact.ranges import format_range
 
 from pa_nn.checkpoint import load_checkpoint
 from pa_nn.hardware import HardwareModel, restore_hardware
+from pa_nn.rounding import rounding_report
 from pa_nn.train import OneLineParser
+from pa_nn.whole import write_whole
 
 __all__ = ["export_layer", "export_network"]
 
@@ -128,6 +131,7 @@ def _parser() -> OneLineParser:
     parser.add_argument("-o", "--output", type=Path, required=True, help="the .pa file to write")
     parser.add_argument("--height", type=int, default=28, help="rows of an image")
     parser.add_argument("--width", type=int, default=28, help="columns of an image")
+    parser.add_argument("--report", type=Path, help="JSON of the error of each rounding")
     parser.add_argument("--layer", help="write only this piecewise-approximated convolution")
     return parser
 
@@ -147,6 +151,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             network = export_network(model, example, args.output)
         else:
             network = export_layer(model, args.layer, example, args.output)
+        if args.report is not None:
+            rows = json.dumps({"rows": rounding_report(network)}, indent=2) + "\n"
+            write_whole(args.report, rows.encode())
     except (TypeError, ValueError, OSError) as error:
         parser.error(" ".join(str(error).split()))
     print(f"{args.output}: {len(network.nodes)} nodes")
