@@ -34,8 +34,8 @@ DATA = Path(__file__).parent / "data"
 IMAGES = {"verilator": 4, "icarus": 1}
 """Real images a layer sees, unless ``--images`` says otherwise."""
 
-LANES = {"verilator": 16, "icarus": 8}
-"""SIMD and PE, in layers that have so many channels."""
+LANES = {"verilator": (16, 8), "icarus": (8, 8)}
+"""SIMD and PE, in layers that have so many channels: more lanes build slower and run faster."""
 
 PRODUCTS = {"verilator": 1 << 40, "icarus": 150_000}
 """Products of codes in one image; layers with more are cropped to the middle of their input."""
@@ -69,9 +69,9 @@ class LayerJob:
         """One run: the images back to back, without stalls."""
         network = pa_artifact.read(self.model)
         node = network.node(self.layer)
-        lanes = LANES[self.simulator]
+        simd, pe = LANES[self.simulator]
         config = EngineConfig.from_node(
-            node, simd=min(lanes, node.shape_in[0]), pe=min(lanes, node.shape_out[0])
+            node, simd=min(simd, node.shape_in[0]), pe=min(pe, node.shape_out[0])
         )
         config = cropped(config, PRODUCTS[self.simulator])
         parameters = LayerParameters.from_node(node)
