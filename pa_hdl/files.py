@@ -29,21 +29,26 @@ def whole_files() -> Iterator[FileWriter]:
     OSError
         If a file cannot be written where it should go.
     ValueError
-        If two files have one name.
+        If two files have one name, or a folder or a device has it.
     """
     staged: dict[Path, Path] = {}
 
     def write(path: Path, text: str) -> None:
-        target = path.resolve()
+        target = Path(os.path.realpath(path))
         if target in staged:
             raise ValueError(f"two files would be written to {str(path)!r}: give them other names")
         if target.is_dir():
-            raise IsADirectoryError(f"{str(path)!r} is a folder, and must be a file")
-        target.parent.mkdir(parents=True, exist_ok=True)
+            raise ValueError(f"{str(path)!r} is a folder, and must be a file")
+        if target.exists() and not target.is_file():
+            raise ValueError(f"{str(path)!r} is a device or a pipe, and must be a file")
         temporary = target.with_name(f".{len(staged)}.{os.getpid()}.unfinished")
-        with temporary.open("x", encoding="utf-8", newline="\n") as file:
-            staged[target] = temporary
-            file.write(text)
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with temporary.open("x", encoding="utf-8", newline="\n") as file:
+                staged[target] = temporary
+                file.write(text)
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(path)) from None
 
     try:
         yield write

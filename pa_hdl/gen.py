@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -104,7 +105,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         )
         written = _write(made, arguments)
     except OSError as error:
-        parser.error(f"{error.filename or arguments.output}: {error.strerror or error}")
+        parser.error(f"{error.filename}: {error.strerror}")
     except (TypeError, ValueError) as error:
         parser.error(in_terms_of_flags(str(error)))
     facts = made.metadata
@@ -181,10 +182,19 @@ def _write(made: Generated, arguments: argparse.Namespace) -> list[str]:
         for path, text in texts:
             write(path, text)
         if arguments.output == "-":
-            sys.stdout.write(made.verilog)
-            sys.stdout.flush()
+            _print(made.verilog)
     places = [str(path) for path, _text in texts]
     return ["standard output", *places] if arguments.output == "-" else places
+
+
+def _print(text: str) -> None:
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except OSError as error:
+        # What is left in the buffer must not fail once more when Python exits.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise OSError(error.errno, error.strerror, "standard output") from None
 
 
 if __name__ == "__main__":

@@ -53,10 +53,17 @@ def test_nothing_changes_when_a_file_cannot_be_written(tmp_path):
             write(path, "new")
             write(second, "new")
 
-    with pytest.raises(IsADirectoryError, match="taken' is a folder"):
+    with pytest.raises(ValueError, match="taken' is a folder"):
         fail(tmp_path / "taken")
     with pytest.raises(OSError, match=r"a\.v"):
         fail(path / "b.v")
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ValueError, match="pipe' is a device or a pipe"):
+        fail(tmp_path / "pipe")
+    os.unlink(tmp_path / "pipe")
+    with pytest.raises(OSError, match="File name too long") as raised:
+        fail(tmp_path / ("x" * 300))
+    assert raised.value.filename == str(tmp_path / ("x" * 300))
     with pytest.raises(ValueError, match="two files would be written to"):
         fail(tmp_path / "taken" / ".." / "a.v")
     assert path.read_text() == "old"

@@ -327,6 +327,23 @@ def test_places_that_cannot_be_written(folder, capsys, monkeypatch):
     assert Path("file").read_text() == "old"
 
 
+def test_standard_output_that_is_full(folder):
+    if not Path("/dev/full").is_char_device():
+        pytest.skip("no /dev/full here")
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "pa_hdl.gen", "--M", "1", "--N", "1", *SMALL, "-o", "-"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        )
+    assert done.returncode == 2
+    assert done.stderr == (
+        "python -m pa_hdl.gen: error: standard output: No space left on device\n"
+    )
+
+
 @settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
