@@ -144,7 +144,7 @@ def _prepare(bench: Bench) -> None:
     (bench.folder / SCALARS).write_text(
         json.dumps({**bench.scalars, "seed": bench.seed, "stalls": bench.stalls})
     )
-    np.savez(bench.folder / ARRAYS, **bench.arrays)
+    np.savez(bench.folder / ARRAYS, allow_pickle=False, **bench.arrays)
 
 
 def _simulate(bench: Bench, model: Path, waves: bool) -> None:

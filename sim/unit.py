@@ -47,7 +47,7 @@ def put(
     items: Items, *, valid: Iterable[str] = (), ready: str | None = None, count: int | None = None
 ) -> dict[str, Any]:
     """Items for ports; see :mod:`sim.unit_tb`. ``count`` is for a handshake without payload."""
-    sizes = {len(values) for values in items.values()} or {count}
+    sizes: set[int | None] = {len(values) for values in items.values()} or {count}
     [size] = sizes
     return {"items": dict(items), "valid": list(valid), "ready": ready, "count": size}
 

@@ -123,11 +123,15 @@ async def matches(dut: Any) -> None:
     rising, settled = RisingEdge(dut.clk), FallingEdge(dut.clk)
     surplus = _SURPLUS_CYCLES
     for _ in range(given["cycles"]):
-        for end in (*puts, *gets):
-            end.drive()
+        for put in puts:
+            put.drive()
+        for get in gets:
+            get.drive()
         await settled
-        for end in (*gets, *puts):
-            end.sample()
+        for get in gets:
+            get.sample()
+        for put in puts:
+            put.sample()
         await rising
         if all(get.done for get in gets):
             surplus -= 1

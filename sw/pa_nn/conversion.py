@@ -36,8 +36,8 @@ def _default_keep(layers: Mapping[str, nn.Module]) -> set[str]:
     linears = [path for path, layer in layers.items() if isinstance(layer, nn.Linear)]
     depthwise = [
         path
-        for path in convolutions
-        if layers[path].groups > 1 and layers[path].groups == layers[path].in_channels
+        for path, layer in layers.items()
+        if isinstance(layer, nn.Conv2d) and layer.groups == layer.in_channels > 1
     ]
     return {*convolutions[:1], *linears[-1:], *depthwise}
 
@@ -187,7 +187,7 @@ def convert(
     plan = _plan(layers, (M, N), keep, per_layer or {})
     for path, (m, _) in plan.items():
         try:
-            endpoints(layers[path].weight, m)
+            endpoints(layers[path].get_parameter("weight"), m)
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from None
     chosen = {path: layers[path] for path in plan}

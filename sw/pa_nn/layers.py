@@ -25,7 +25,6 @@ class PALayer(nn.Module):
     """
 
     weight: torch.Tensor
-    bias: torch.Tensor | None
     activation: PAActivation | None
 
     def _initialise(
