@@ -19,6 +19,8 @@ _EXPORTS = {
     "evaluation": ["top1"],
     "data": ["Batches", "ImageSet", "load_folder"],
     "models": ["build_model"],
+    "hardware": ["HardwareModel", "quantise_for_hardware", "restore_hardware"],
+    "export": ["export_layer", "export_network"],
 }
 _MODULE_OF = {name: module for module, names in _EXPORTS.items() for name in names}
 
