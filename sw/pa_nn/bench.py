@@ -7,7 +7,6 @@ whatever else the machine does falls on all of them; the figure that counts is t
 
 import argparse
 import json
-import os
 import statistics
 import sys
 import time
@@ -23,6 +22,8 @@ from tqdm import tqdm
 from pa_nn import kernels
 from pa_nn.conversion import convert, project
 from pa_nn.models import resnet8
+from pa_nn.train import OneLineParser
+from pa_nn.whole import write_whole
 
 __all__ = ["main", "measure"]
 
@@ -97,22 +98,27 @@ def measure(
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; writes the report and prints it as a table."""
-    parser = argparse.ArgumentParser(prog="pa_nn.bench", description=__doc__.splitlines()[0])
+    parser = OneLineParser(
+        prog="pa_nn.bench",
+        description="Measure a training step, piecewise-approximated beside full precision.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
     parser.add_argument("--batch-size", type=int, default=128)
     parser.add_argument("--steps", type=int, default=15)
     parser.add_argument("--threads", type=int)
     parser.add_argument("--output", type=Path, default=Path("build/reports/bench.json"))
     args = parser.parse_args(argv)
+    for name in ("batch_size", "steps", "threads"):
+        value = getattr(args, name)
+        if value is not None and value < 1:
+            parser.error(f"--{name.replace('_', '-')} must be at least 1, not {value}")
     if args.threads is not None:
         torch.set_num_threads(args.threads)
     rows = []
     for precision in ("float32", "bfloat16"):
         rows += measure(m=4, n=5, batch_size=args.batch_size, steps=args.steps, precision=precision)
     report = {"batch_size": args.batch_size, "threads": torch.get_num_threads(), "rows": rows}
-    args.output.parent.mkdir(parents=True, exist_ok=True)
-    draft = args.output.with_name(f".{args.output.name}")
-    draft.write_text(json.dumps(report, indent=2) + "\n")
-    os.replace(draft, args.output)
+    write_whole(args.output, (json.dumps(report, indent=2) + "\n").encode())
     print(f"Training step of ResNet-8, M=4 N=5, batch {args.batch_size}")
     print(f"{'variant':24}{'precision':12}{'ms':>9}{'ratio':>8}")
     for row in rows:

@@ -4,7 +4,7 @@ A checkpoint is a dictionary of tensors and plain Python values, written whole o
 read with ``weights_only=True``, so that a file from elsewhere can run no code.
 """
 
-import os
+import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from torch import nn
 from pa_nn.conversion import replace_layers
 from pa_nn.layers import PALayer
 from pa_nn.models import build_model
+from pa_nn.whole import write_whole
 
 __all__ = [
     "describe_layers",
@@ -39,17 +40,9 @@ _REQUIRED = {
 
 def save_checkpoint(path: str | Path, entries: Mapping[str, Any]) -> None:
     """Write ``entries`` to ``path``; a file that was there stays until the new one is complete."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with draft.open("wb") as file:
-            torch.save({"schema": SCHEMA, **entries}, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(draft, path)
-    finally:
-        draft.unlink(missing_ok=True)
+    buffer = io.BytesIO()
+    torch.save({"schema": SCHEMA, **entries}, buffer)
+    write_whole(Path(path), buffer.getvalue())
 
 
 def load_checkpoint(path: str | Path) -> dict[str, Any]:

@@ -88,6 +88,8 @@ def _load_idx(folder: Path, split: str) -> ImageSet:
         raise ValueError(
             f"{folder}: {split} images {images.shape} and labels {labels.shape} do not fit together"
         )
+    if images.size == 0:
+        raise ValueError(f"{folder}: holds no images ({split} images have shape {images.shape})")
     classes = tuple(str(label) for label in range(int(labels.max()) + 1))
     return ImageSet(
         images=torch.from_numpy(images.copy()).unsqueeze(1),

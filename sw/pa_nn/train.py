@@ -18,7 +18,7 @@ from torch import nn
 
 from pa_nn.checkpoint import load_checkpoint, restore_model
 from pa_nn.conversion import convert
-from pa_nn.data import Batches, ImageSet, load_folder
+from pa_nn.data import Batches, load_folder
 from pa_nn.models import BUILDERS, build_model
 from pa_nn.trainer import Recipe, Trainer, TrainingError
 
@@ -51,6 +51,7 @@ def _parser() -> OneLineParser:
     add("--M", type=int, help="non-zero pieces of weights, even; omit for full precision")
     add("--N", type=int, help="non-zero pieces of activations; omit to keep them real")
     add("--hardware", action="store_true", help="train through the integers of the hardware")
+    add("--act-bits", type=int, help="with --hardware: omit to choose by accuracy")
     recipe = parser.add_argument_group("recipe")
     for field in fields(Recipe):
         flag = "--" + field.name.replace("_", "-")
@@ -65,7 +66,7 @@ def _parser() -> OneLineParser:
     machine = parser.add_argument_group("machine")
     machine.add_argument("--threads", type=int, help="threads of PyTorch")
     machine.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
-    machine.add_argument("--limit", type=int, help="use only the first images of each set")
+    machine.add_argument("--limit", type=int, help="train on the first images only")
     return parser
 
 
@@ -78,6 +79,11 @@ def _check(args: argparse.Namespace) -> None:
         raise ValueError(f"--N {args.N} needs --M")
     if args.hardware and (args.init is None or args.M is not None):
         raise ValueError("--hardware needs --init with a piecewise-approximated model, and no --M")
+    if args.act_bits is not None and not args.hardware:
+        raise ValueError(f"--act-bits {args.act_bits} needs --hardware")
+    factors = [name for name in ("w", "a", "delta") if getattr(args, f"lambda_{name}") is not None]
+    if factors and args.M is None:
+        raise ValueError(f"--lambda-{factors[0]} needs --M")
     if args.device == "cuda" and not torch.cuda.is_available():
         raise ValueError("--device cuda: PyTorch finds no CUDA device")
     exists = (args.out / "last.pt").exists()
@@ -87,28 +93,31 @@ def _check(args: argparse.Namespace) -> None:
         raise ValueError(f"{args.out} holds no run to resume")
 
 
-def _images(folder: Path, split: str, limit: int | None) -> ImageSet:
-    images = load_folder(folder, split)
-    return images if limit is None else images.take(limit)
-
-
-def _model(args: argparse.Namespace, about: dict[str, Any], calibration: Batches) -> nn.Module:
-    """The model to train: built or loaded, and converted where asked."""
+def _start(args: argparse.Namespace, about: dict[str, Any]) -> nn.Module:
+    """The model built or loaded; ``about`` takes over the normalisation of a loaded one."""
     if args.init is None:
-        model = build_model(
+        return build_model(
             about["name"], in_channels=about["in_channels"], classes=about["classes"]
         )
-    else:
-        entries = load_checkpoint(args.init)
-        for key in ("name", "in_channels", "classes"):
-            if entries[key] != about[key]:
-                raise ValueError(f"{args.init}: has {key} {entries[key]!r}, not {about[key]!r}")
-        model = restore_model(entries)
+    entries = load_checkpoint(args.init)
+    for key in ("name", "in_channels", "classes"):
+        if entries[key] != about[key]:
+            raise ValueError(f"{args.init}: has {key} {entries[key]!r}, not {about[key]!r}")
+    about.update(mean=entries["mean"], std=entries["std"])
+    return restore_model(entries)
+
+
+def _approximate(
+    args: argparse.Namespace, model: nn.Module, about: dict[str, Any], calibration: Batches
+) -> nn.Module:
+    """The model to train: converted, or made hardware, where asked."""
     batches = islice(calibration, CALIBRATION_BATCHES)
     if args.hardware:
         from pa_nn.hardware import quantise_for_hardware
 
-        return quantise_for_hardware(model, batches, mean=about["mean"], std=about["std"])
+        return quantise_for_hardware(
+            model, batches, mean=about["mean"], std=about["std"], act_bits=args.act_bits
+        )
     if args.M is None:
         return model
     return convert(
@@ -130,10 +139,8 @@ def _trainer(args: argparse.Namespace) -> Trainer:
     torch.manual_seed(recipe.seed)
     available = args.device == "auto" and torch.cuda.is_available()
     device = "cuda" if available or args.device == "cuda" else "cpu"
-    train = _images(args.data, "train", args.limit)
-    test = _images(args.data, "test", args.limit)
+    train, test = (load_folder(args.data, split) for split in ("train", "test"))
     mean, std = train.statistics()
-    common = {"mean": mean, "std": std, "device": device}
     about = {
         "name": args.model,
         "in_channels": train.images.shape[1],
@@ -141,9 +148,12 @@ def _trainer(args: argparse.Namespace) -> Trainer:
         "mean": mean,
         "std": std,
     }
-    plain = Batches(train, batch_size=recipe.batch_size, mean=mean, std=std)
+    model = _start(args, about)
+    train = train if args.limit is None else train.take(args.limit)
+    normalised = {"mean": about["mean"], "std": about["std"]}
+    plain = Batches(train, batch_size=recipe.batch_size, **normalised)
     trainer = Trainer(
-        _model(args, about, plain),
+        _approximate(args, model, about, plain),
         recipe,
         train=Batches(
             train,
@@ -151,9 +161,10 @@ def _trainer(args: argparse.Namespace) -> Trainer:
             shuffle=True,
             augment=recipe.augment,
             seed=recipe.seed,
-            **common,
+            device=device,
+            **normalised,
         ),
-        test=Batches(test, batch_size=500, **common),
+        test=Batches(test, batch_size=500, device=device, **normalised),
         about=about,
         out=args.out,
     )
@@ -168,11 +179,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     try:
         trainer = _trainer(args)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OSError) as error:
         parser.error(str(error))
     try:
         trainer.run()
-    except TrainingError as error:
+    except (TrainingError, OSError) as error:
         print(f"{parser.prog}: {error}", file=sys.stderr)
         return 1
     return 0

@@ -3,7 +3,6 @@
 import csv
 import io
 import math
-import os
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -15,10 +14,11 @@ import torch.nn.functional as F
 from torch import nn
 from tqdm import tqdm
 
-from pa_nn.checkpoint import load_checkpoint, model_entries, save_checkpoint
+from pa_nn.checkpoint import describe_layers, load_checkpoint, model_entries, save_checkpoint
 from pa_nn.conversion import project
 from pa_nn.data import Batches
 from pa_nn.evaluation import top1
+from pa_nn.whole import write_whole
 
 __all__ = ["Recipe", "Trainer", "TrainingError"]
 
@@ -171,7 +171,7 @@ class Trainer:
         for name, value in asdict(self.recipe).items():
             if saved.get(name) != value:
                 raise ValueError(f"{path}: run has {name} {saved.get(name)!r}, not {value!r}")
-        for name, value in self.about.items():
+        for name, value in {**self.about, "pa": describe_layers(self.model)}.items():
             if entries.get(name) != value:
                 raise ValueError(f"{path}: run has {name} {entries.get(name)!r}, not {value!r}")
         try:
@@ -249,6 +249,4 @@ class Trainer:
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(COLUMNS)
         writer.writerows(self.history)
-        draft = self.out / ".log.csv"
-        draft.write_text(text.getvalue())
-        os.replace(draft, self.out / "log.csv")
+        write_whole(self.out / "log.csv", text.getvalue().encode())

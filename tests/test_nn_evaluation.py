@@ -1,0 +1,18 @@
+"""Accuracy of a model on images."""
+
+import torch
+from pa_nn.data import Batches, ImageSet
+from pa_nn.evaluation import top1
+from torch import nn
+
+
+def test_counts_every_image_once_in_evaluation_mode():
+    pixels = torch.arange(7, dtype=torch.uint8).view(7, 1, 1, 1).expand(7, 1, 1, 3)
+    images = ImageSet(images=pixels, labels=torch.tensor([0, 0, 1, 1, 1, 1, 1]), classes=("a", "b"))
+    model = nn.Sequential(nn.Flatten(), nn.Dropout(0.9), nn.Linear(3, 2))
+    with torch.no_grad():
+        model[2].weight.copy_(torch.tensor([[0.0, 0, 0], [1.0, 0, 0]]))
+        model[2].bias.copy_(torch.tensor([3.5, 0.0]))
+    batches = Batches(images, batch_size=3, mean=(0.0,), std=(1 / 255,))
+    assert top1(model, batches) == 100 * 5 / 7
+    assert not model.training

@@ -1,0 +1,121 @@
+"""The command line of training: stages, and errors in one line."""
+
+import csv
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from pa_nn.checkpoint import load_checkpoint, restore_model
+from pa_nn.train import main
+
+EMBEDDED = Path(__file__).resolve().parents[1] / "sim" / "data"
+QUICK = ["--epochs", "1", "--batch-size", "8", "--warmup", "0", "--limit", "16", "--lr", "0.01"]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """The embedded test images, as a training set too."""
+    folder = tmp_path_factory.mktemp("data")
+    for source in EMBEDDED.glob("t10k-*"):
+        shutil.copy(source, folder / source.name)
+        shutil.copy(source, folder / source.name.replace("t10k", "train"))
+    return folder
+
+
+@pytest.fixture
+def threads():
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("threads")
+def test_full_precision_then_pa_then_hardware(data, tmp_path, capsys):
+    full, pa, hardware = (tmp_path / name for name in ("full", "pa", "hardware"))
+    common = ["--data", str(data), *QUICK]
+    assert main([*common, "--out", str(full), "--threads", "1"]) == 0
+    assert load_checkpoint(full / "model.pt")["pa"] == {}
+    start = ["--init", str(full / "model.pt"), "--M", "4", "--N", "5", "--lambda-w", "10"]
+    assert main([*common, *start, "--out", str(pa)]) == 0
+    model = restore_model(load_checkpoint(pa / "model.pt"))
+    assert (model.stages[0][0].conv1.m, model.stages[0][0].conv1.lambda_w) == (4, 10.0)
+    start = ["--init", str(pa / "model.pt"), "--hardware"]
+    assert main([*common, *start, "--out", str(hardware)]) == 0
+    with (hardware / "log.csv").open() as file:
+        (row,) = csv.DictReader(file)
+    assert row["epoch"] == "1"
+    capsys.readouterr()
+    # A finished run has nothing left to do.
+    assert main([*common, *start, "--out", str(hardware), "--resume"]) == 0
+
+
+def refuse(capsys, *arguments):
+    with pytest.raises(SystemExit) as caught:
+        main([str(argument) for argument in arguments])
+    assert caught.value.code == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.count("\n") == 1
+    assert err.startswith("pa_nn.train: ")
+    return err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--M", "3", "--N", "5"], "M must be an even number from 2 to 254 in training, not 3"),
+        (["--M", "0"], "not 0"),
+        (["--M", "4", "--N", "0"], "N must be from 1 to 255, not 0"),
+        (["--M", "four"], "argument --M: invalid int value: 'four'"),
+        (["--N", "5"], "--N 5 needs --M"),
+        (["--M", "4", "--N", "5", "--lambda-a", "-1"], "lambda_a must be positive and finite"),
+        (["--lambda-w", "1"], "--lambda-w needs --M"),
+        (["--act-bits", "8"], "--act-bits 8 needs --hardware"),
+        (["--M", "4", "--N", "5", "--lambda-delta", "nan"], "lambda_delta must be positive"),
+        (["--epochs", "0"], "epochs must be at least 1, not 0"),
+        (["--threads", "0"], "--threads must be at least 1, not 0"),
+        (["--limit", "0"], "--limit must be at least 1, not 0"),
+        (["--hardware"], "--hardware needs --init"),
+        (["--init", "nowhere.pt"], "nowhere.pt: no such checkpoint"),
+        (["--resume"], "holds no run to resume"),
+        (["--model", "vgg"], "invalid choice: 'vgg'"),
+        (["--bogus"], "unrecognized arguments: --bogus"),
+        (["--data", "nowhere"], "nowhere: no such folder"),
+    ],
+)
+def test_bad_input_is_one_line_and_nothing_is_written(data, tmp_path, capsys, arguments, message):
+    out = tmp_path / "out"
+    assert message in refuse(capsys, "--data", data, "--out", out, "--limit", 4, *arguments)
+    assert not out.exists()
+
+
+def test_a_folder_that_holds_a_run_is_not_overwritten(data, tmp_path, capsys):
+    (tmp_path / "last.pt").write_bytes(b"precious")
+    message = refuse(capsys, "--data", data, "--out", tmp_path)
+    assert "holds a run already: give --resume or another --out" in message
+    assert "cannot be read" in refuse(capsys, "--data", data, "--out", tmp_path, "--resume")
+    assert (tmp_path / "last.pt").read_bytes() == b"precious"
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_cuda_without_a_device_is_refused(data, tmp_path, capsys):
+    message = refuse(capsys, "--data", data, "--out", tmp_path, "--device", "cuda")
+    assert "PyTorch finds no CUDA device" in message
+
+
+def test_a_checkpoint_of_another_network_is_refused(data, tmp_path, capsys):
+    assert main(["--data", str(data), "--out", str(tmp_path / "a"), *QUICK]) == 0
+    capsys.readouterr()
+    entries = load_checkpoint(tmp_path / "a" / "model.pt")
+    torch.save({**entries, "classes": 3}, tmp_path / "other.pt")
+    arguments = ["--data", data, "--out", tmp_path / "b", "--init", tmp_path / "other.pt"]
+    assert "has classes 3, not 10" in refuse(capsys, *arguments)
+
+
+def test_a_diverging_run_ends_with_one_line(data, tmp_path, capsys):
+    arguments = ["--data", str(data), "--out", str(tmp_path), *QUICK, "--epochs", "9"]
+    assert main([*arguments, "--lr", "1e30"]) == 1
+    err = capsys.readouterr().err.splitlines()
+    assert "Loss is " in err[-1]
+    assert "Traceback" not in "".join(err)

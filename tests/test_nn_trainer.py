@@ -1,0 +1,165 @@
+"""The training loop: what it changes, what it leaves in its folder, and how it resumes."""
+
+import math
+from pathlib import Path
+
+import pytest
+import torch
+from pa_nn import build_model, convert
+from pa_nn.checkpoint import load_checkpoint, restore_model
+from pa_nn.data import Batches, load_folder
+from pa_nn.trainer import Recipe, Trainer, TrainingError
+
+EMBEDDED = Path(__file__).resolve().parents[1] / "sim" / "data"
+ABOUT = {"name": "resnet8", "in_channels": 1, "classes": 10, "mean": (0.286,), "std": (0.353,)}
+RECIPE = Recipe(epochs=2, batch_size=16, lr=0.02, warmup=0)
+
+
+def batches(**options):
+    images = load_folder(EMBEDDED, "test").take(32)
+    return Batches(
+        images, batch_size=16, mean=ABOUT["mean"], std=ABOUT["std"], shuffle=True, **options
+    )
+
+
+def pa_model():
+    torch.manual_seed(0)
+    return convert(build_model("resnet8", in_channels=1, classes=10), 4, 5)
+
+
+def trainer(out, recipe=RECIPE, model=None, **options):
+    return Trainer(
+        model or pa_model(),
+        recipe,
+        train=batches(augment=recipe.augment),
+        test=batches(),
+        about=ABOUT,
+        out=out,
+        **options,
+    )
+
+
+def test_training_lowers_the_loss_on_real_images_and_changes_every_kind_of_parameter(tmp_path):
+    run = trainer(tmp_path, Recipe(epochs=8, batch_size=16, lr=0.1, warmup=0, augment=False))
+    before = {name: value.detach().clone() for name, value in run.model.named_parameters()}
+    losses = []
+    for run.epoch in range(8):
+        losses.append(run.run_epoch())
+    assert losses[-1] < 0.8 * losses[0]
+    for name, value in run.model.named_parameters():
+        assert not torch.equal(value, before[name]), name
+
+
+def test_endpoints_stay_sorted_and_positive(tmp_path):
+    run = trainer(tmp_path, Recipe(epochs=1, batch_size=16, lr=0.1, level_lr=10.0, warmup=0))
+    images, labels = next(iter(batches()))
+    run.step(images, labels, 0)
+    for name, value in run.model.named_parameters():
+        if name.endswith(".v"):
+            assert value.tolist() == sorted(value.tolist())
+            assert value[0] >= 1e-3
+
+
+@pytest.mark.parametrize("optimiser", ["sgd", "adam"])
+def test_a_broken_run_resumes_to_the_result_of_an_unbroken_one(tmp_path, optimiser):
+    recipe = Recipe(epochs=2, batch_size=16, lr=0.01, warmup=3, optimiser=optimiser)
+    whole = trainer(tmp_path / "whole", recipe)
+    whole.run()
+    broken = trainer(tmp_path / "broken", recipe)
+    save = broken.save
+
+    def save_and_die():
+        save()
+        raise KeyboardInterrupt
+
+    broken.save = save_and_die
+    with pytest.raises(KeyboardInterrupt):
+        broken.run()
+    torch.manual_seed(123)
+    resumed = trainer(tmp_path / "broken", recipe, model=pa_model())
+    resumed.resume()
+    assert resumed.epoch == 1
+    resumed.run()
+    expected = whole.model.state_dict()
+    assert all(torch.equal(v, expected[k]) for k, v in resumed.model.state_dict().items())
+    logs = [
+        [line.rsplit(",", 1)[0] for line in (tmp_path / name / "log.csv").read_text().splitlines()]
+        for name in ("whole", "broken")
+    ]
+    assert logs[0] == logs[1]
+    assert logs[0][0] == "epoch,loss,top1,learning_rate"
+    assert len(logs[0]) == 3
+
+
+def test_files_of_a_run(tmp_path):
+    run = trainer(tmp_path, Recipe(epochs=1, batch_size=16, warmup=0))
+    run.run()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["last.pt", "log.csv", "model.pt"]
+    model = restore_model(load_checkpoint(tmp_path / "model.pt"))
+    expected = run.model.state_dict()
+    assert all(torch.equal(v, expected[k]) for k, v in model.state_dict().items())
+    assert "optimiser" not in load_checkpoint(tmp_path / "model.pt")
+
+
+def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_checkpoint(tmp_path):
+    run = trainer(tmp_path)
+    run.run_epoch()
+    run.epoch = 1
+    run.save()
+    before = (tmp_path / "last.pt").read_bytes()
+    with torch.no_grad():
+        run.model.stages[0][0].conv1.weight[0, 0, 0, 0] = math.nan
+    with pytest.raises(TrainingError, match=r"Loss is nan in step 3 \(epoch 2\); .* epoch 1") as e:
+        run.run()
+    assert "\n" not in str(e.value)
+    assert (tmp_path / "last.pt").read_bytes() == before
+
+
+def test_resuming_another_run_is_refused(tmp_path):
+    run = trainer(tmp_path)
+    run.save()
+    with pytest.raises(ValueError, match=r"run has lr 0\.02, not 0\.5"):
+        trainer(tmp_path, Recipe(epochs=2, batch_size=16, lr=0.5, warmup=0)).resume()
+    other = convert(build_model("resnet8", in_channels=1, classes=10), 8, 5)
+    with pytest.raises(ValueError, match="run has pa "):
+        trainer(tmp_path, model=other).resume()
+    (tmp_path / "last.pt").write_bytes((tmp_path / "model.pt").read_bytes())
+    with pytest.raises(ValueError, match="holds no run to resume"):
+        run.resume()
+
+
+def test_learning_rates():
+    cosine = Recipe(epochs=10, lr=1.0, warmup=4)
+    assert cosine.lr_at(0, 10) == 0.25
+    assert cosine.lr_at(50, 10) == pytest.approx(0.5)
+    assert cosine.lr_at(100, 10) == pytest.approx(0)
+    exponential = Recipe(epochs=3, lr=1.0, warmup=0, schedule="exponential", decay=0.5)
+    assert [exponential.lr_at(step, 2) for step in range(5)] == [1, 1, 0.5, 0.5, 0.25]
+    constant = Recipe(epochs=3, lr=0.3, warmup=0, schedule="constant")
+    assert constant.lr_at(5, 2) == 0.3
+
+
+def test_levels_have_a_rate_of_their_own_and_no_decay():
+    rest, levels = Recipe(level_lr=0.1, weight_decay=0.01).make_optimiser(pa_model()).param_groups
+    assert len(levels["params"]) == 16
+    assert (levels["factor"], levels["weight_decay"]) == (0.1, 0)
+    assert (rest["factor"], rest["weight_decay"]) == (1, 0.01)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"epochs": 0}, "epochs must be at least 1, not 0"),
+        ({"batch_size": 0}, "batch_size must be at least 1, not 0"),
+        ({"seed": -1}, "seed must be at least 0, not -1"),
+        ({"lr": math.nan}, "lr must be at least 0 and finite, not nan"),
+        ({"level_lr": -0.1}, r"level_lr must be at least 0 and finite, not -0\.1"),
+        ({"momentum": 1.5}, r"momentum must be from 0 to 1, not 1\.5"),
+        ({"optimiser": "lion"}, "optimiser must be one of sgd, adam, not 'lion'"),
+        ({"schedule": "step"}, "schedule must be one of cosine, exponential, constant"),
+        ({"precision": "int8"}, "precision must be one of float32, bfloat16, not 'int8'"),
+    ],
+)
+def test_bad_recipes_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        Recipe(**options)
