@@ -41,6 +41,7 @@ _STRIPPED = (
     "amaranth.decoding",
     "full_case",
     "unused_bits",
+    "keep",
 )
 _SYNC = ("clk", "rst")
 
@@ -123,7 +124,8 @@ class ModuleLibrary:
             ports.append(("i", "rst", ResetSignal()))
         for port, flow, value in ports_of(component):
             ports.append(("i" if flow == wiring.In else "o", port, value))
-        return Instance(name, *ports)
+        # A lane whose coefficient is 0 has no reader, and stays part of the hierarchy all the same.
+        return Instance(name, ("a", "keep", 1), *ports)
 
     def add_top(self, component: wiring.Component) -> None:
         """Write ``component`` as the module whose name is the bare prefix."""

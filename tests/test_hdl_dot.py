@@ -2,6 +2,7 @@
 """Dot products against the direct sum of a table lookup a tap."""
 
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from hdl_bench import simulate
 
 from pa_hdl.config import EngineConfig
 from pa_hdl.dot import PhiStore, PopcountDot, create
+from pa_hdl.emit import ModuleLibrary
 from pa_hdl.parameters import LayerParameters, pack, unpack
 
 
@@ -148,6 +150,20 @@ def test_worst_case_of_a_wide_phi():
     ]
     expected = [[3 * int(phi[w[0], a[0]])] for a, w, _, _ in folds]
     assert run(create(config, parameters), config, folds) == expected
+
+
+def test_every_lane_is_written_even_where_phi_is_zero():
+    config = configuration(**SHAPES[1], base="onehot", loadable=False)
+    parameters = LayerParameters.seeded(config, seed=3)
+    for phi in (parameters.phi, parameters.phi * 0):
+        library = ModuleLibrary(prefix="dot", inline_memories=True)
+        library.add_top(create(config, replace(parameters, phi=phi)))
+        text = library.verilog()
+        for i in range(1, config.m + 1):
+            for j in range(1, config.n + 1):
+                assert f" lane_{i}_{j} (" in text
+        assert text.count("module dot_and_popcount_5(") == 1
+        assert text.count("module dot_pe(") == 1
 
 
 def test_equal_parts_share_a_key():

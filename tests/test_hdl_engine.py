@@ -1,6 +1,8 @@
 # amaranth: UnusedElaboratable=no
 """The engine against a direct sum: shapes, stalls, bad frames, reset, loads."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from amaranth.hdl import ResetInserter, Signal
@@ -206,6 +208,41 @@ def test_a_load_takes_its_turn_between_frames(base):
         expected += out_beats(config, direct(config, parameters, image))
     bench.run(beats, expected, loads)
     assert early == [0]
+    assert bench.got == expected
+
+
+def test_a_bad_load_and_a_reset_leave_the_engine_unready():
+    config = EngineConfig(**SHAPES["one fold"])
+    parameters = LayerParameters.seeded(config, seed=1)
+    words = load_words(config, parameters)
+    dut, reset, states = Engine(config), Signal(), []
+
+    async def testbench(ctx):
+        async def observe():
+            await ctx.tick().repeat(8)
+            states.append((ctx.get(dut.cfg_loaded), ctx.get(dut.cfg_error), ctx.get(dut.i.ready)))
+
+        await observe()
+        for attempt in (words[:-1], words, [*words, 0], words):
+            await load(dut, attempt)(ctx)
+            await observe()
+        ctx.set(reset, 1)
+        await ctx.tick()
+        ctx.set(reset, 0)
+        await observe()
+
+    simulate(ResetInserter(reset)(dut), testbench)
+    bad, good, none = (0, 1, 0), (1, 0, 1), (0, 0, 0)
+    assert states == [none, bad, good, bad, good, none]
+
+
+def test_a_layer_whose_products_are_all_zero():
+    config, parameters = baked(**SHAPES["surplus"])
+    config = replace(config, acc_min=0, acc_max=0)
+    parameters = replace(parameters, phi=parameters.phi * 0)
+    beats, expected = frames(config, parameters, 1, seed=11)
+    bench = Bench(Engine(config, parameters))
+    bench.run(beats, expected)
     assert bench.got == expected
 
 
