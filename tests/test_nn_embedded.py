@@ -9,7 +9,7 @@ import pytest
 import torch
 from pa_nn import convert, golden
 from pa_nn.checkpoint import load_checkpoint, model_entries, restore_model, save_checkpoint
-from pa_nn.data import load_folder
+from pa_nn.data import Batches, load_folder
 from pa_nn.embedded import Embedded, embed, load_stages, main
 from pa_nn.hardware import quantise_for_hardware, restore_hardware
 from pa_nn.models import build_model
@@ -97,7 +97,7 @@ def test_command_line(sources, tmp_path, capsys):
 
 @pytest.mark.skipif(not Embedded().artifact.is_file(), reason="not made yet")
 def test_the_embedded_network_of_the_project():
-    """Its checkpoint, its artifact and its images belong together; it knows its images."""
+    """Checkpoint, artifact and images belong together: same integers, same logits, good answers."""
     own = Embedded()
     model = restore_hardware(load_checkpoint(own.checkpoint))
     network = pa_artifact.read(own.artifact)
@@ -109,6 +109,11 @@ def test_the_embedded_network_of_the_project():
     assert len(test) == 64
     logits = golden.run(network, test.images, fast=True)["logits"].flatten(1)
     assert int((logits.argmax(1) == test.labels).sum()) >= 56
+    scale = float(network.node("logits").tensors["scale"][0])
+    batches = Batches(test, batch_size=64, mean=model.mean, std=model.std)
+    with torch.no_grad():
+        (actual,) = (model(images) for images, _ in batches)
+    assert torch.equal(actual, (logits.double() * scale).float())
     assert {node.attributes["m"] for node in network.of_kind("pa_conv")} == {4}
     assert {node.attributes["n"] for node in network.of_kind("pa_conv")} == {5}
     assert len(network.of_kind("pa_conv")) == 8
