@@ -2,10 +2,11 @@
 
 import torch
 import torch.nn.functional as F
+from torch import nn
+
 from pa_nn.hardware import quantise_for_hardware
 from pa_nn.layers import PAConv2d
 from pa_nn.models import ResNet
-from torch import nn
 
 MEAN, STD = (0.286, 0.45), (0.353, 0.25)
 

@@ -1,6 +1,7 @@
 """Small valid networks of every kind of node, for tests of whatever reads or runs a network."""
 
 import numpy as np
+
 from pa_artifact import Network, Node, value_ranges
 
 

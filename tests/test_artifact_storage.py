@@ -4,12 +4,13 @@ import json
 import struct
 
 import numpy as np
-import pa_artifact
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pa_artifact import ArtifactError
 from pa_networks import residual_network, single_conv
+
+import pa_artifact
+from pa_artifact import ArtifactError
 
 
 def content(path):

@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from pa_networks import residual_network, single_conv
+
 from pa_artifact import ArtifactError, Network, validate
 from pa_artifact.validate import topological_order
-from pa_networks import residual_network, single_conv
 
 
 def changed(network, name, *, tensors=None, attributes=None, **fields):

@@ -4,10 +4,11 @@ import json
 
 import pytest
 import torch
+from test_nn_embedded import embedded, sources  # noqa: F401
+
 from pa_nn import golden
 from pa_nn.accuracy import accuracy_rows, integer_top1, main
 from pa_nn.data import ImageSet, load_folder
-from test_nn_embedded import embedded, sources  # noqa: F401
 
 
 def test_report(sources, embedded, tmp_path, capsys):  # noqa: F811

@@ -4,9 +4,10 @@ import gzip
 import struct
 
 import numpy as np
-import pa_artifact
 import pytest
 import torch
+
+import pa_artifact
 from pa_nn import convert, golden
 from pa_nn.checkpoint import load_checkpoint, model_entries, restore_model, save_checkpoint
 from pa_nn.data import Batches, load_folder

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 import torch
-from pa_artifact import value_ranges
 from pa_models import pa_conv
 from pa_networks import residual_network, single_conv
+
+from pa_artifact import value_ranges
 from pa_nn import golden
 from pa_nn.exact import compile_node, exact_conv, straight_through
 

@@ -3,10 +3,11 @@
 import json
 
 import numpy as np
-import pa_artifact
 import pytest
 import torch
 from pa_models import MEAN, STD, hardware, normalised, pixels, residual
+
+import pa_artifact
 from pa_nn import golden
 from pa_nn.checkpoint import model_entries, save_checkpoint
 from pa_nn.export import export_layer, export_network, main

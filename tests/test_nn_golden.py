@@ -6,8 +6,9 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pa_artifact import ArtifactError
 from pa_networks import pa_node, residual_network, single_conv
+
+from pa_artifact import ArtifactError
 from pa_nn import golden
 
 SHAPES = st.fixed_dictionaries(

@@ -2,11 +2,12 @@
 
 import copy
 
-import pa_artifact
 import pytest
 import torch
 import torch.nn.functional as F
 from pa_models import MEAN, STD, batches, forms, hardware, normalised, pixels, residual
+
+import pa_artifact
 from pa_nn import golden
 from pa_nn import hardware as module
 from pa_nn.checkpoint import load_checkpoint, model_entries, save_checkpoint

@@ -4,8 +4,9 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from pa_artifact import validate, value_ranges
 from pa_models import forms, hardware
+
+from pa_artifact import validate, value_ranges
 from pa_nn.lowering import Widths
 
 # Even kernels ask PyTorch for an uneven padding, which it warns about.

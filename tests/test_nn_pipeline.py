@@ -3,6 +3,7 @@
 import pytest
 import torch
 from pa_models import forms, hardware, normalised, pixels
+
 from pa_nn.pipeline import MODES
 
 # Even kernels ask PyTorch for an uneven padding, which it warns about.

@@ -4,9 +4,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 from pa_models import Forms, forms, pa_conv, residual
+from torch import nn
+
 from pa_nn.layers import PAConv2d, PALinear
 from pa_nn.plan import Signal, UnsupportedError, make_plan
-from torch import nn
 
 
 def steps(model):

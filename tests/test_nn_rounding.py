@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 from pa_models import MEAN, STD, hardware
+
 from pa_nn.rounding import rounding_report
 
 

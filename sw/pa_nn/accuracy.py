@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import pa_artifact
-from pa_artifact import Network
 from tqdm import tqdm
 
+import pa_artifact
+from pa_artifact import Network
 from pa_nn import golden
 from pa_nn.checkpoint import restore_model
 from pa_nn.data import Batches, ImageSet, load_folder

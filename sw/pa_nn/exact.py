@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from pa_artifact import Node
 
+from pa_artifact import Node
 from pa_nn.layers import PAConv2d
 
 __all__ = ["Evaluate", "compile_node", "compile_sums", "exact_conv", "straight_through"]

@@ -8,11 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pa_artifact
 import torch
+
+import pa_artifact
 from pa_artifact import Network, Node
 from pa_artifact.ranges import format_range
-
 from pa_nn.checkpoint import load_checkpoint
 from pa_nn.hardware import HardwareModel, restore_hardware
 from pa_nn.rounding import rounding_report

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import torch
 import torch.nn.functional as F
+
 from pa_artifact import ArtifactError, Network, Node
 
 __all__ = [

@@ -12,9 +12,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
-from pa_artifact import Network
 from torch import nn
 
+from pa_artifact import Network
 from pa_nn.checkpoint import restore_model
 from pa_nn.integers import InputFormat, finite_floats
 from pa_nn.lowering import Lowered, Widths, lower

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from pa_artifact import Network, Node
-from pa_artifact.ranges import node_range
 from torch import nn
 
+from pa_artifact import Network, Node
+from pa_artifact.ranges import node_range
 from pa_nn import integers
 from pa_nn.integers import Affine, InputFormat
 from pa_nn.plan import INPUT, LOGITS, Signal, Step

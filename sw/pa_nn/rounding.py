@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import torch
+
 from pa_artifact import Network, Node
 
 __all__ = ["rounding_report"]
