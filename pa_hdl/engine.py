@@ -143,6 +143,22 @@ class Engine(wiring.Component):
             ("collector", collector),
         ):
             add_submodule(m, platform, name, part)
+        self._connect(m, guard, comparators, window, weights, product, collector)
+        if config.loadable:
+            self._add_loader(m, platform, guard, comparators, weights, product, collector)
+        return m
+
+    def _connect(
+        self,
+        m: Module,
+        guard: Any,
+        comparators: Any,
+        window: Any,
+        weights: Any,
+        product: Any,
+        collector: Any,
+    ) -> None:
+        """Wire the parts up in the order in which a beat passes them."""
         accepted = Signal()
         m.d.comb += [
             guard.o.ready.eq(window.room),
@@ -169,9 +185,6 @@ class Engine(wiring.Component):
         ]
         wiring.connect(m, wiring.flipped(self.i), guard.i)
         wiring.connect(m, collector.o, wiring.flipped(self.o))
-        if config.loadable:
-            self._add_loader(m, platform, guard, comparators, weights, product, collector)
-        return m
 
     def _add_loader(
         self,
@@ -188,8 +201,8 @@ class Engine(wiring.Component):
         add_submodule(m, platform, "loader", loader)
         wiring.connect(m, wiring.flipped(self.cfg), loader.i)
         # Every frame in flight holds a row, or an output that is not complete yet.
-        most = self.schedule.rows + self.schedule.credit_round_trip + self.config.out_beats + 16
-        flying = Signal(range(most))
+        most = self.schedule.rows + self.schedule.credit_round_trip
+        flying = Signal(range(most + 1))
         m.d.sync += flying.eq(flying + guard.started - collector.finished)
         m.d.comb += [
             guard.hold.eq(loader.request | ~loader.loaded),

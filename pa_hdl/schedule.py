@@ -9,7 +9,8 @@ from pa_hdl.comparators import Comparators
 from pa_hdl.config import EngineConfig
 from pa_hdl.dot import DATAPATHS
 from pa_hdl.frame import Collector
-from pa_hdl.window import PixelScan, Window
+from pa_hdl.scan import PixelScan
+from pa_hdl.window import Window
 
 __all__ = ["Schedule"]
 

@@ -160,3 +160,30 @@ class Bench:
                 lanes = unpack(beat, config.acc_bits, config.pe, signed=True)
                 self.got.append((lanes, bool(beat >> (len(payload) - 1))))
                 self.out_cycles.append(self.cycle)
+
+
+WINDOWS = {
+    "plain": dict(in_channels=2, height=4, width=3, simd=1),
+    "two outputs": dict(in_channels=2, out_channels=2, height=3, width=3, simd=2),
+    "strided": dict(in_channels=1, height=5, width=6, simd=1, stride=(2, 2)),
+    "valid": dict(in_channels=1, height=4, width=5, simd=1, pad=(0, 0, 0, 0)),
+    "point": dict(
+        in_channels=2, height=5, width=4, simd=1, kernel=(1, 1), stride=(2, 3), pad=(0, 0, 0, 0)
+    ),
+    "gaps": dict(
+        in_channels=1, height=7, width=5, simd=1, kernel=(1, 2), stride=(3, 2), pad=(0, 1, 0, 0)
+    ),
+    "lopsided": dict(
+        in_channels=1, height=4, width=4, simd=1, kernel=(4, 5), pad=(3, 0, 0, 4), stride=(1, 2)
+    ),
+    "far below": dict(
+        in_channels=1, height=2, width=2, simd=1, kernel=(1, 1), pad=(2, 3, 3, 2), stride=(2, 2)
+    ),
+    "only padding": dict(
+        in_channels=1, height=1, width=1, simd=1, kernel=(1, 1), pad=(1, 0, 0, 1), stride=(2, 2)
+    ),
+}
+
+
+def window_configuration(name):
+    return EngineConfig(**(dict(out_channels=1, m=1, n=7, pe=1) | WINDOWS[name]))

@@ -1,42 +1,14 @@
 # amaranth: UnusedElaboratable=no
-"""The window's folds, in order, whatever stalls; its parts against their models."""
+"""The window's folds, in order, whatever stalls; its writer against its model."""
 
 import random
-from itertools import islice
 
 import pytest
-from hdl_bench import simulate
+from hdl_bench import WINDOWS, simulate, window_configuration
 
-from pa_hdl.config import EngineConfig
 from pa_hdl.parameters import pack, unpack
 from pa_hdl.schedule import Schedule
-from pa_hdl.window import LineWriter, PixelScan, TapScan, Window, clamp
-
-SHAPES = {
-    "plain": dict(in_channels=2, height=4, width=3, simd=1),
-    "two outputs": dict(in_channels=2, out_channels=2, height=3, width=3, simd=2),
-    "strided": dict(in_channels=1, height=5, width=6, simd=1, stride=(2, 2)),
-    "valid": dict(in_channels=1, height=4, width=5, simd=1, pad=(0, 0, 0, 0)),
-    "point": dict(
-        in_channels=2, height=5, width=4, simd=1, kernel=(1, 1), stride=(2, 3), pad=(0, 0, 0, 0)
-    ),
-    "gaps": dict(
-        in_channels=1, height=7, width=5, simd=1, kernel=(1, 2), stride=(3, 2), pad=(0, 1, 0, 0)
-    ),
-    "lopsided": dict(
-        in_channels=1, height=4, width=4, simd=1, kernel=(4, 5), pad=(3, 0, 0, 4), stride=(1, 2)
-    ),
-    "far below": dict(
-        in_channels=1, height=2, width=2, simd=1, kernel=(1, 1), pad=(2, 3, 3, 2), stride=(2, 2)
-    ),
-    "only padding": dict(
-        in_channels=1, height=1, width=1, simd=1, kernel=(1, 1), pad=(1, 0, 0, 1), stride=(2, 2)
-    ),
-}
-
-
-def configuration(name):
-    return EngineConfig(**(dict(out_channels=1, m=1, n=7, pe=1) | SHAPES[name]))
+from pa_hdl.window import LineWriter, Window
 
 
 def run(config, rows, *, frames, stall_in, stall_out):
@@ -83,9 +55,9 @@ def run(config, rows, *, frames, stall_in, stall_out):
 @pytest.mark.parametrize(
     ("stall_in", "stall_out"), [(0.0, 0.0), (0.5, 0.0), (0.0, 0.6), (0.3, 0.3)]
 )
-@pytest.mark.parametrize("name", SHAPES)
+@pytest.mark.parametrize("name", WINDOWS)
 def test_folds_match_model(name, stall_in, stall_out):
-    config = configuration(name)
+    config = window_configuration(name)
     rows = Schedule(config).rows
     if stall_in and stall_out:
         rows = Schedule(config, Schedule(config).fewest_rows).rows
@@ -107,31 +79,9 @@ def test_folds_match_model(name, stall_in, stall_out):
     assert got == expected
 
 
-@pytest.mark.parametrize("name", SHAPES)
-def test_scans_agree_with_the_definition_of_a_convolution(name):
-    """Pixel and tap models together address what the window's model picks."""
-    config = configuration(name)
-    rows = Schedule(config).rows
-    depth = rows * config.width * config.in_folds
-    frame = list(range(config.in_beats))
-    pixels = PixelScan(config=config, rows=rows).model()
-    taps = TapScan(config=config, rows=rows)
-    for number in range(2):
-        expected = Window(config=config, rows=rows).model(frame, blank=None)
-        folds = [
-            fold
-            for pixel in islice(pixels, config.out_height * config.out_width)
-            for fold in taps.model(pixel)
-        ]
-        start = number * config.in_beats
-        assert [fold["address"] for fold in folds] == [
-            None if beat is None else (start + beat) % depth for beat in expected
-        ]
-
-
 @pytest.mark.parametrize("name", ["plain", "far below"])
 def test_writer_matches_model(name):
-    config = configuration(name)
+    config = window_configuration(name)
     dut = LineWriter(config=config, rows=2)
     seen, room = [], []
 
@@ -152,7 +102,7 @@ def test_writer_matches_model(name):
 
 
 def test_writer_stops_when_no_row_is_free():
-    config = configuration("plain")
+    config = window_configuration("plain")
     dut = LineWriter(config=config, rows=2)
     taken = []
 
@@ -171,7 +121,3 @@ def test_writer_stops_when_no_row_is_free():
     simulate(dut, testbench)
     assert sum(taken[:-1]) == 2 * config.width * config.in_folds
     assert taken[-1] == 1
-
-
-def test_clamp():
-    assert [clamp(value, 1, 3) for value in (-4, 1, 2, 9)] == [1, 1, 2, 3]
