@@ -44,12 +44,23 @@ class Unit:
 
 
 def put(
-    items: Items, *, valid: Iterable[str] = (), ready: str | None = None, count: int | None = None
+    items: Items,
+    *,
+    valid: Iterable[str] = (),
+    ready: str | None = None,
+    gate: str | None = None,
+    count: int | None = None,
 ) -> dict[str, Any]:
     """Items for ports; see :mod:`sim.unit_tb`. ``count`` is for a handshake without payload."""
     sizes: set[int | None] = {len(values) for values in items.values()} or {count}
     [size] = sizes
-    return {"items": dict(items), "valid": list(valid), "ready": ready, "count": size}
+    return {
+        "items": dict(items),
+        "valid": list(valid),
+        "ready": ready,
+        "gate": gate,
+        "count": size,
+    }
 
 
 def get(

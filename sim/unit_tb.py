@@ -2,7 +2,8 @@
 
 A *put* drives the ports of one group of members, one item after the other. With ``valid`` and
 ``ready`` ports an item stays until it is taken; without ``ready`` it lasts one cycle; without
-``valid`` an item is driven in every cycle. A *get* compares items in order: those of the cycles in
+``valid`` an item is driven in every cycle. With ``gate`` in place of ``ready`` an item is offered
+only in cycles in which that port is 1. A *get* compares items in order: those of the cycles in
 which its ``valid`` ports are 1 (and its ``ready``, which the bench drives), or without ``valid``
 those of every cycle from ``delay`` on. With ``stalls``, puts and gets pause at random.
 """
@@ -11,7 +12,7 @@ import random
 from typing import Any
 
 import cocotb
-from cocotb.triggers import ClockCycles, FallingEdge, RisingEdge
+from cocotb.triggers import ClockCycles, FallingEdge, ReadOnly, RisingEdge
 
 from sim import inputs, streams
 
@@ -31,6 +32,7 @@ class Put:
         self.ports: dict[str, list[int]] = spec["items"]
         self.valid: list[str] = spec["valid"]
         self.ready: str | None = spec["ready"]
+        self.gate: str | None = spec["gate"]
         self.count = spec["count"]
         self.index = 0
         self.pauses = pauses
@@ -39,6 +41,8 @@ class Put:
     def drive(self) -> None:
         """Offer the next item, unless it is time to pause; what was offered stays."""
         self.offered = self.index < self.count and (self.offered or not next(self.pauses))
+        if self.gate is not None:
+            self.offered &= bool(getattr(self.dut, self.gate).value)
         for port in self.valid:
             getattr(self.dut, port).value = int(self.offered)
         if self.offered:
@@ -120,13 +124,19 @@ async def matches(dut: Any) -> None:
         dut.rst.value = 0
     else:
         await ClockCycles(dut.clk, 1)
-    rising, settled = RisingEdge(dut.clk), FallingEdge(dut.clk)
+    gated = [put for put in puts if put.gate is not None]
+    rising, falling, settled = RisingEdge(dut.clk), FallingEdge(dut.clk), ReadOnly()
     surplus = _SURPLUS_CYCLES
     for _ in range(given["cycles"]):
         for put in puts:
-            put.drive()
+            if put.gate is None:
+                put.drive()
         for get in gets:
             get.drive()
+        await falling
+        # By now the gates show what they will be when the cycle ends.
+        for put in gated:
+            put.drive()
         await settled
         for get in gets:
             get.sample()

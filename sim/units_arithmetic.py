@@ -16,7 +16,7 @@ from pa_nn import golden
 
 from sim.unit import Unit, fields, get, lanes, put
 
-__all__ = ["arithmetic_units", "unit_config"]
+__all__ = ["arithmetic_units", "threshold_words", "unit_config"]
 
 _COUNT = 120
 
@@ -138,7 +138,8 @@ def _codes(acts: NDArray[np.int64], thresholds: NDArray[np.int64], flip: NDArray
     return golden.activation_codes(shaped, thresholds.copy(), flip).flatten().tolist()
 
 
-def _threshold_words(config: EngineConfig, layer: LayerParameters) -> list[int]:
+def threshold_words(config: EngineConfig, layer: LayerParameters) -> list[int]:
+    """Words of the threshold memory, lane by lane: thresholds, inverted where flipped, and flip."""
     width = config.threshold_bits
     words = []
     for start in range(0, config.in_channels, config.simd):
@@ -180,7 +181,7 @@ def _comparators(rng: random.Random, *, loadable: bool) -> Unit:
             gets=gets,
             stalls=True,
         )
-    words = _threshold_words(config, layer)
+    words = threshold_words(config, layer)
     written = len(words)
     script = {
         "threshold_en": [1] * written + [0] * _COUNT,
