@@ -160,12 +160,9 @@ class HardwareModel(nn.Module):
         mean, std = self._normalisation.view(2, -1, 1, 1)
         return (255 * (images.detach().double() * std + mean)).round().clamp(0, 255)
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> "HardwareModel":
-        twin = HardwareModel(
-            copy.deepcopy(self.model, memo), mean=self.mean, std=self.std, widths=self.widths
-        )
-        twin.load_state_dict(self.state_dict())
-        return twin.train(self.training)
+    def __getstate__(self) -> dict[str, Any]:
+        """Copies and pickles make their integers anew."""
+        return {**self.__dict__, "_cached": None}
 
 
 @torch.no_grad()
