@@ -6,6 +6,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+
 from pa_nn import kernels
 from pa_nn.activations import (
     PAActivation,

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+
 from pa_nn.bench import main
 
 

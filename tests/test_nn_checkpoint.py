@@ -4,6 +4,7 @@ import os
 
 import pytest
 import torch
+
 from pa_nn import build_model, convert
 from pa_nn.checkpoint import load_checkpoint, model_entries, restore_model, save_checkpoint
 

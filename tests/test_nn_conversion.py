@@ -5,9 +5,10 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
+from torch import nn
+
 from pa_nn import PAConv2d, PALinear, build_model, convert, project, reestimate_batch_norm
 from pa_nn.activations import lloyd_max
-from torch import nn
 
 
 def images(*shape, seed=0):

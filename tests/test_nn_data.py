@@ -5,8 +5,9 @@ import struct
 
 import pytest
 import torch
-from pa_nn.data import Batches, ImageSet, load_folder
 from PIL import Image
+
+from pa_nn.data import Batches, ImageSet, load_folder
 
 
 def idx(values, *shape):

@@ -1,9 +1,10 @@
 """Accuracy of a model on images."""
 
 import torch
+from torch import nn
+
 from pa_nn.data import Batches, ImageSet
 from pa_nn.evaluation import top1
-from torch import nn
 
 
 def test_counts_every_image_once_in_evaluation_mode():

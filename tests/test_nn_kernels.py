@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+
 from pa_nn import kernels
 
 LAYOUTS = ("contiguous", "channels_last", "strided")

@@ -3,6 +3,7 @@
 import pytest
 import torch
 import torch.nn.functional as F
+
 from pa_nn import kernels
 from pa_nn.activations import activation_bases, activation_codes
 from pa_nn.layers import PAConv2d, PALinear

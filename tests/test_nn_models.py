@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+
 from pa_nn.models import BUILDERS, build_model
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+
 from pa_nn.checkpoint import load_checkpoint, restore_model
 from pa_nn.train import main
 

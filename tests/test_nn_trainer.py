@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+
 from pa_nn import build_model, convert
 from pa_nn.checkpoint import load_checkpoint, restore_model
 from pa_nn.data import Batches, load_folder

@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from pa_nn import kernels
 from pa_nn.weights import (
     approximate_weights,

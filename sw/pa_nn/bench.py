@@ -33,7 +33,8 @@ FULL, COMPILED, PLAIN = "full precision", "PA, compiled kernels", "PA, plain PyT
 def _stepper(
     model: nn.Module, images: torch.Tensor, labels: torch.Tensor, precision: str
 ) -> Callable[[], None]:
-    model = model.train().to(memory_format=torch.channels_last)
+    # A keyword that PyTorch documents and its stubs lack.
+    model.train().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimiser = torch.optim.SGD(model.parameters(), lr=1e-3, momentum=0.9, nesterov=True)
 
     def step() -> None:

@@ -108,11 +108,12 @@ class Recipe:
 
     def make_optimiser(self, model: nn.Module) -> torch.optim.Optimizer:
         """Optimiser of two groups: levels and endpoints with a rate of their own, and the rest."""
-        levels, rest = [], []
+        levels: list[nn.Parameter] = []
+        rest: list[nn.Parameter] = []
         for name, parameter in model.named_parameters():
             kind = name.rpartition(".")[2]
             (levels if kind in ("beta", "v") else rest).append(parameter)
-        groups = [
+        groups: list[dict[str, Any]] = [
             {"params": rest, "weight_decay": self.weight_decay, "factor": 1.0},
             {"params": levels, "weight_decay": 0.0, "factor": self.level_lr},
         ]
@@ -151,7 +152,10 @@ class Trainer:
         about: Mapping[str, Any],
         out: Path,
     ) -> None:
-        self.model = model.to(train.device).to(memory_format=torch.channels_last)
+        # A keyword that PyTorch documents and its stubs lack.
+        self.model = model.to(train.device).to(  # type: ignore[call-overload]
+            memory_format=torch.channels_last
+        )
         self.recipe = recipe
         self.train = train
         self.test = test
