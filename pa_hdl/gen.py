@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import pa_artifact
-
 from pa_hdl.arguments import (
     SHAPES,
     given_flags,

@@ -10,12 +10,12 @@ import sys
 from functools import cache
 from pathlib import Path
 
-import pa_artifact
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pa_networks import residual_network
 
+import pa_artifact
 from pa_hdl import gen
 from pa_hdl.config import EngineConfig
 from pa_hdl.gen import generate, main
