@@ -187,9 +187,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
     except (OSError, ValueError) as error:
         parser.error(str(error))
-    return run_all(
-        [job for job in jobs if arguments.only in job.name], workers=arguments.workers
-    )
+    return run_all([job for job in jobs if arguments.only in job.name], workers=arguments.workers)
 
 
 if __name__ == "__main__":

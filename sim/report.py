@@ -52,7 +52,9 @@ class Entry:
 
 
 def _key(run: dict[str, Any]) -> str:
-    return json.dumps([run[part] for part in ("bench", "simulator", "config", "stalls")], sort_keys=True)
+    return json.dumps(
+        [run[part] for part in ("bench", "simulator", "config", "stalls")], sort_keys=True
+    )
 
 
 def read(path: Path = REPORT) -> list[dict[str, Any]]:

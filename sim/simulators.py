@@ -10,12 +10,22 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-__all__ = ["SIMULATORS", "TIMESCALE", "Simulator", "chosen", "environment", "simulator", "verilator_root"]
+__all__ = [
+    "SIMULATORS",
+    "TIMESCALE",
+    "Simulator",
+    "chosen",
+    "environment",
+    "simulator",
+    "verilator_root",
+]
 
 TIMESCALE = ("1ns", "1ps")
 
 _MISSING_VERILATOR = "Verilator skipped: the verilator package is not installed"
-_MISSING_ICARUS = "Icarus skipped: iverilog is not on PATH (Debian, Ubuntu: apt-get install iverilog)"
+_MISSING_ICARUS = (
+    "Icarus skipped: iverilog is not on PATH (Debian, Ubuntu: apt-get install iverilog)"
+)
 
 
 @dataclass(frozen=True)

@@ -291,9 +291,7 @@ def _pe(rng: random.Random) -> Unit:
     own = config.simd * config.weight_code_bits
     words = [word & ((1 << own) - 1) for word in folds.items["weight"]]
     bases = [
-        lanes(
-            (lanes((code == b for code in row), 1) for b in range(1, config.n + 1)), config.simd
-        )
+        lanes((lanes((code == b for code in row), 1) for b in range(1, config.n + 1)), config.simd)
         for row in folds.act
     ]
     late = dut.latency(config) - 1
@@ -307,11 +305,7 @@ def _pe(rng: random.Random) -> Unit:
     mask = (1 << config.acc_bits) - 1
     results = iter(acc[0] & mask for acc in folds.acc)
     expected = [next(results) if last else 0 for last in folds.last]
-    gets = [
-        get(
-            {"acc": expected}, masks={"acc": [-last for last in folds.last]}, delay=late + 1
-        )
-    ]
+    gets = [get({"acc": expected}, masks={"acc": [-last for last in folds.last]}, delay=late + 1)]
     return Unit(name="pe", component=dut, puts=[put(script)], gets=gets)
 
 
@@ -323,10 +317,8 @@ def _phi_store(rng: random.Random, base: str) -> Unit:
     table[0][:2] = [-limit, limit]
     entries = [value & 0xFF for row in table for value in row]
     if base == "thermometer":
-        table = [
-            [b - a for a, b in zip([0, *row[:-1]], row, strict=True)] for row in table
-        ]
-    once, thrice = ((8, 10) if base == "onehot" else (9, 11))
+        table = [[b - a for a, b in zip([0, *row[:-1]], row, strict=True)] for row in table]
+    once, thrice = (8, 10) if base == "onehot" else (9, 11)
     word = fields(
         *(pair for row in table for value in row for pair in ((value, once), (3 * value, thrice)))
     )
@@ -342,7 +334,10 @@ def _ram(rng: random.Random) -> Unit:
     contents = [rng.getrandbits(width) for _ in range(depth)]
     dut = Ram(depth=depth, width=width, init=contents, writable=True, name="words")
     script: dict[str, list[int]] = {
-        "read_addr": [], "write_en": [], "write_addr": [], "write_data": []
+        "read_addr": [],
+        "write_en": [],
+        "write_addr": [],
+        "write_data": [],
     }
     expected, masks = [], []
     for _ in range(_COUNT):

@@ -145,9 +145,7 @@ def _pixel_scan() -> Unit:
         constants={"row": 0, "pixel": 0},
         puts=[put({}, valid=["frame_done"], count=2)],
         gets=[
-            get(
-                {"o__payload": _pixel_words(config, rows, 2)}, valid=["o__valid"], ready="o__ready"
-            )
+            get({"o__payload": _pixel_words(config, rows, 2)}, valid=["o__valid"], ready="o__ready")
         ],
         stalls=True,
     )

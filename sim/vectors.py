@@ -16,9 +16,7 @@ __all__ = ["accumulators", "activations", "engine_arrays", "engine_scalars", "sc
 Array = NDArray[np.int64]
 
 
-def activations(
-    config: EngineConfig, parameters: LayerParameters, count: int, seed: int
-) -> Array:
+def activations(config: EngineConfig, parameters: LayerParameters, count: int, seed: int) -> Array:
     """Random images (count, height, width, channels), half of their elements at a threshold ±1.
 
     A comparator that is wrong only for equality is seldom caught otherwise.
