@@ -7,7 +7,6 @@ from typing import Any
 
 from pa_hdl.config import EngineConfig
 from pa_hdl.parameters import LayerParameters
-
 from sim import vectors
 from sim.engine_tb import BAKED_TESTS, LOADABLE_TESTS
 from sim.generated import engine

@@ -5,6 +5,7 @@ streams pause at random in every test; without, the driver leaves no gap and the
 ready, and ``frames`` asserts the schedule to the cycle.
 """
 
+import itertools
 import random
 import time
 from typing import Any
@@ -179,7 +180,7 @@ async def frames(dut: Any) -> None:
     measured = {
         "cycles": streams.cycles(start, ends[-1]),
         "latency": streams.cycles(start, first_out),
-        "intervals": [streams.cycles(*pair) for pair in zip(ends, ends[1:], strict=False)],
+        "intervals": [streams.cycles(*pair) for pair in itertools.pairwise(ends)],
     }
     inputs.measured(
         **measured,

@@ -5,11 +5,11 @@ import os
 from functools import cache
 from pathlib import Path
 
-import pa_hdl
 from filelock import FileLock
+
+import pa_hdl
 from pa_hdl.config import EngineConfig
 from pa_hdl.parameters import LayerParameters
-
 from sim.build import BUILDS, Design, digest
 
 __all__ = ["engine"]

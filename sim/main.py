@@ -10,14 +10,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import pa_artifact
 import torch
 from numpy.typing import NDArray
+
+import pa_artifact
 from pa_hdl.config import EngineConfig
 from pa_hdl.parameters import LayerParameters
 from pa_nn import golden
 from pa_nn.data import load_folder
-
 from sim import vectors
 from sim.arguments import BenchParser, positive
 from sim.engine_bench import derived_seed

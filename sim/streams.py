@@ -45,7 +45,7 @@ def _quiet(end: Any) -> Any:
 
 
 def bursts(rng: random.Random) -> Iterator[bool]:
-    """Random pauses, for ``set_pause_generator``: single cycles, short bursts, now and then long."""
+    """Random pauses, for ``set_pause_generator``: short bursts, now and then a long one."""
     lengths = (1, 1, 1, 2, 3, 5, 9, 40)
     while True:
         for pause in (True, False):

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pa_hdl.emit import ModuleLibrary
-
 from sim.build import Design
 from sim.engine_bench import derived_seed
 from sim.runner import Bench

@@ -5,6 +5,7 @@ import random
 import numpy as np
 from amaranth.hdl import signed
 from numpy.typing import NDArray
+
 from pa_hdl.bases import BaseDecoder
 from pa_hdl.comparators import Comparators, Encoder
 from pa_hdl.config import EngineConfig
@@ -13,7 +14,6 @@ from pa_hdl.memory import Ram
 from pa_hdl.parameters import LayerParameters
 from pa_hdl.popcount import AndPopcount, Popcount, SumTree
 from pa_nn import golden
-
 from sim.unit import Unit, fields, get, lanes, put
 
 __all__ = ["arithmetic_units", "threshold_words", "unit_config"]

@@ -1,14 +1,15 @@
-"""What an engine's bench is given and what it expects; every expected value is the golden model's."""
+"""What an engine's bench is given, and what it expects: always the golden model's values."""
 
+import itertools
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
 from pa_hdl.config import EngineConfig
 from pa_hdl.parameters import LayerParameters
 from pa_hdl.schedule import Schedule
 from pa_nn import golden
-
 from sim.packing import config_words
 
 __all__ = ["accumulators", "activations", "engine_arrays", "engine_scalars", "schedule"]
@@ -52,7 +53,7 @@ def schedule(config: EngineConfig, frames: int) -> dict[str, Any]:
     return {
         "cycles": ends[-1],
         "latency": model.latency,
-        "intervals": [after - before for before, after in zip(ends, ends[1:], strict=False)],
+        "intervals": [after - before for before, after in itertools.pairwise(ends)],
     }
 
 

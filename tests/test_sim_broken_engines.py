@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+
 from pa_hdl.config import EngineConfig
 from pa_hdl.parameters import LayerParameters
 from sim import vectors
@@ -92,7 +93,8 @@ def test_one_comparator_greater_instead_of_greater_or_equal_fails():
 
 def test_padding_that_is_not_masked_fails():
     design = broken(r"<= taps__padding;", "<= 1'h0;")
-    assert wrong_accumulators(outcome("padding", design))
+    # In a simulator with unknown values the taps outside read words that were never written.
+    assert not outcome("padding", design).ok
 
 
 def test_a_stall_of_the_output_ignored_fails():

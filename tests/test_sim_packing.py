@@ -2,6 +2,7 @@ import random
 
 import numpy as np
 import pytest
+
 from pa_hdl.config import EngineConfig
 from pa_hdl.loader import load_words
 from pa_hdl.parameters import LayerParameters

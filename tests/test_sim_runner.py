@@ -1,4 +1,5 @@
 import pytest
+
 from sim import simulators
 from sim.build import BuildError, Design, build
 from sim.runner import Bench, run
