@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -95,7 +96,7 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
     """The figures for a terminal, flags and method below them."""
     heads = [head for head, _ in _SHOWN]
     body = tabulate(map(_cells, rows), heads, disable_numparse=True, stralign="right")
-    return "\n".join([body, "", *_notes(rows)])
+    return "\n".join([body, "", *(textwrap.fill(note, 120) for note in _notes(rows))])
 
 
 def markdown(rows: Sequence[dict[str, Any]], paths: Sequence[str], picture: str) -> str:
@@ -156,6 +157,10 @@ def plot(rows: Sequence[dict[str, Any]]) -> str:
                 each = [lut / mac for lut, mac in zip(luts, macs, strict=True)]
                 ratio.plot(bases, each, "s-", color=colour, label=title)
     area.set(yscale="log", ylabel="LUTs", title="Area")
+    powers = [step * 10**decade for decade in range(2, 6) for step in (1, 2, 5)]
+    luts = [row["lut"] for row in rows]
+    shown = [power for power in powers if min(luts) / 2 <= power <= max(luts) * 2]
+    area.set_yticks(shown, [f"{power:,}" for power in shown])
     ratio.set(ylabel="LUTs a bit-MAC", title="Dot product alone", ylim=(0, None))
     ticks = sorted({row["m"] * row["n"] for row in rows})
     for axes in (area, ratio):
