@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pa_nn import kernels
@@ -16,6 +16,7 @@ from pa_nn.activations import (
     lloyd_max,
 )
 
+SEEDED = settings(deadline=None, derandomize=True, max_examples=60)
 BETA = torch.tensor([0.3, 0.9, 1.6])
 V = torch.tensor([0.2, 0.6, 1.2])
 FINITE = st.floats(-4, 4, width=32)
@@ -38,6 +39,7 @@ def cases(draw):
     return torch.tensor(values), beta, v
 
 
+@SEEDED
 @given(cases())
 def test_pieces_partition_the_line(case):
     x, _, v = case
@@ -49,6 +51,7 @@ def test_pieces_partition_the_line(case):
     assert codes.tolist() == [sum(a >= end for end in v.tolist()) for a in x.tolist()]
 
 
+@SEEDED
 @given(cases())
 def test_approximation_is_the_sum_of_beta_times_base(case):
     x, beta, v = case
@@ -59,6 +62,7 @@ def test_approximation_is_the_sum_of_beta_times_base(case):
     assert torch.equal(approximate_activations(x, beta, v), total)
 
 
+@SEEDED
 @given(cases())
 def test_kernel_equals_plain_torch(case):
     results = []

@@ -158,7 +158,7 @@ def test_conversion_approximates():
     x = images(16, 1, 28, 28)
     coarse, fine = (convert(model, m, n, calibration=[x]) for m, n in ((2, 2), (16, 31)))
     expected = model(x)
-    errors = [float((m(x) - expected).square().mean()) for m in (coarse, fine)]
+    errors = [(m(x) - expected).square().mean().item() for m in (coarse, fine)]
     assert errors[1] < errors[0] / 4
 
 
