@@ -29,9 +29,9 @@ def byte_padded(bits: int) -> int:
 class AxiEngine(wiring.Component):
     """An engine behind AXI4-Stream ports with their usual names, as the top of a design.
 
-    Wires only, so that the engine's cycles hold at the ports: ``tready`` falls at once when a load
-    waits, and no combinational path leads from one stream to the other. There is no TKEEP: every
-    byte of every beat counts.
+    Wires only, so that the engine's cycles hold at the ports. No combinational path leads from an
+    input to an output, within a stream or between two. There is no TKEEP: every byte of every beat
+    counts.
 
     Parameters
     ----------

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from amaranth.hdl import Module, Mux, Signal, Value, signed
+from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -290,6 +290,7 @@ class PhiStore(wiring.Component):
         m = Module()
         thermometer = self.config.base == "thermometer"
         previous: Value | int = 0
+        multiples: list[Value] = []
         for lane in range(self.config.m * self.config.n):
             entry = Signal(signed(self.config.phi_bits), name=f"phi_{lane}", reset_less=True)
             with m.If(self.en & (self.index == lane)):
@@ -300,8 +301,10 @@ class PhiStore(wiring.Component):
             once = Signal(out.once.shape(), name=f"once_{lane}", reset_less=True)
             thrice = Signal(out.thrice.shape(), name=f"thrice_{lane}", reset_less=True)
             m.d.sync += [once.eq(entry - previous), thrice.eq(once + (once << 1))]
-            m.d.comb += [out.once.eq(once), out.thrice.eq(thrice)]
+            multiples += [once, thrice]
             previous = entry
+        # One assignment: a slice of a wide signal for each lane takes quadratic time to convert.
+        m.d.comb += self.multiples.as_value().eq(Cat(multiples))
         return m
 
 

@@ -204,9 +204,12 @@ class Engine(wiring.Component):
         most = self.schedule.rows + self.schedule.credit_round_trip
         flying = Signal(range(most + 1))
         m.d.sync += flying.eq(flying + guard.started - collector.finished)
+        # A register, so that s_axis_tready does not follow s_axis_cfg_tvalid within a cycle.
+        hold = Signal(init=1)
+        m.d.sync += hold.eq(loader.request | ~loader.loaded)
         m.d.comb += [
-            guard.hold.eq(loader.request | ~loader.loaded),
-            loader.grant.eq(loader.request & guard.idle & (flying == 0)),
+            guard.hold.eq(hold),
+            loader.grant.eq(hold & loader.request & guard.idle & (flying == 0)),
             self.cfg_loaded.eq(loader.loaded),
             self.cfg_error.eq(loader.error),
             weights.write_en.eq(loader.weight_en),
