@@ -41,8 +41,9 @@ format: $(STAMP)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+# One thread of PyTorch for each of the two workers: more would spin against each other.
 test: $(STAMP)
-	$(PY) -m pytest -n 2 -q
+	OMP_NUM_THREADS=1 $(PY) -m pytest -n 2 -q
 
 sim: $(STAMP)
 	$(PY) -m sim.main
