@@ -5,9 +5,9 @@ import runpy
 import shlex
 from pathlib import Path
 
-import pa_artifact
 import pytest
 
+import pa_artifact
 from pa_hdl import gen
 
 ROOT = Path(__file__).parents[1]
@@ -74,5 +74,7 @@ def test_instance_has_the_ports_of_the_engine(empty_folder):
     text = Path("build/pa_engine.v").read_text()
     header = text[text.index("module pa_engine (") :]
     header = header[: header.index(");")]
-    ports = set(re.findall(r"^\s+(?:in|out)put\s+wire\s+(?:\[[^]]*\]\s+)?(\w+)", header, re.MULTILINE))
+    ports = set(
+        re.findall(r"^\s+(?:in|out)put\s+wire\s+(?:\[[^]]*\]\s+)?(\w+)", header, re.MULTILINE)
+    )
     assert set(re.findall(r"\.(\w+)\(", instance)) == ports
