@@ -20,6 +20,9 @@ BUILDS = Path("build/sim")
 
 _WAVES_TOP = "waves"
 
+_OPTIMISE = "-O1"
+"""Of the model's C++: more costs a bench more than it saves."""
+
 
 class BuildError(RuntimeError):
     """A simulator refused the Verilog; the message names its log and ends with its last lines."""
@@ -63,7 +66,7 @@ def build(design: Design, simulator: Simulator, *, waves: bool = False) -> Path:
     BuildError
         If the simulator refuses the Verilog.
     """
-    flags = " ".join((*simulator.build_args, *TIMESCALE, f"waves={waves}"))
+    flags = " ".join((*simulator.build_args, *TIMESCALE, _OPTIMISE, f"waves={waves}"))
     name = digest(simulator.name, simulator.version(), flags, design.top, design.verilog)
     folder = (BUILDS / "models" / f"{simulator.name}-{name}").resolve()
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -127,7 +130,7 @@ def _public_ports(top: str, folder: Path) -> Path:
 
 def _make_variables(waves: bool) -> str:
     # The wheel's makefile leaves the option that includes a precompiled header empty.
-    variables = ["CFG_CXXFLAGS_PCH_I=-include", "OPT_FAST=-O2"]
+    variables = ["CFG_CXXFLAGS_PCH_I=-include", f"OPT_FAST={_OPTIMISE}"]
     if not waves:
         # Three quarters of a small build would go into the simulator's own runtime, which is the
         # same for every design: it is compiled once and linked from there.
