@@ -62,8 +62,14 @@ SIMULATORS = {
         name="verilator",
         # Style is judged by the lint of the generator; a bench only needs the model. Split into
         # files, even a small engine spends most of its build on reading headers again.
-        build_args=("-Wno-fatal", "-Wno-lint", "-Wno-style", "--no-public-flat-rw")
-        + ("--output-split", "0"),
+        build_args=(
+            "-Wno-fatal",
+            "-Wno-lint",
+            "-Wno-style",
+            "--no-public-flat-rw",
+            "--output-split",
+            "0",
+        ),
         missing=_MISSING_VERILATOR,
     ),
     "icarus": Simulator(
