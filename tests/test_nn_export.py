@@ -26,6 +26,13 @@ def test_network_gives_the_models_logits(tmp_path):
         assert torch.equal((values * scale).float(), model(normalised(images)))
 
 
+def test_without_a_path_nothing_is_written(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    network = export_network(hardware(), normalised(pixels()), mean=MEAN, std=STD)
+    assert network.node("logits").kind == "add"
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("layer", ["stages.0.0.conv2", "stages.1.0.downsample.0"])
 def test_one_layer_gives_its_accumulators(layer, tmp_path):
     model, images = hardware(), pixels(seed=9)

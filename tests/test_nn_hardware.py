@@ -11,6 +11,7 @@ import pa_artifact
 from pa_nn import golden
 from pa_nn import hardware as module
 from pa_nn.checkpoint import load_checkpoint, model_entries, save_checkpoint
+from pa_nn.data import Batches, ImageSet
 from pa_nn.hardware import quantise_for_hardware, restore_hardware
 
 # Even kernels ask PyTorch for an uneven padding, which it warns about.
@@ -224,6 +225,20 @@ def test_checkpoint_round_trip(tmp_path, monkeypatch):
 def test_bad_options(options, error, message):
     with pytest.raises(error, match=message):
         quantise_for_hardware(residual(), batches(), **{"mean": MEAN, "std": STD, **options})
+
+
+def test_normalisation_comes_with_batches():
+    images = pixels(count=6)
+    labelled = ImageSet(images=images, labels=torch.arange(6) % 3, classes=("0", "1", "2"))
+    calibration = Batches(labelled, batch_size=6, mean=MEAN, std=STD)
+    model = quantise_for_hardware(residual(), calibration, act_bits=8)
+    assert (model.mean, model.std) == (MEAN, STD)
+
+
+@pytest.mark.parametrize("options", [{}, {"mean": MEAN}, {"std": STD}])
+def test_normalisation_must_be_known(options):
+    with pytest.raises(TypeError, match="mean and std must both be given where calibration is not"):
+        quantise_for_hardware(residual(), batches(), **options)
 
 
 @pytest.mark.parametrize("calibration", [[], [normalised(pixels())]])

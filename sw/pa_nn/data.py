@@ -167,6 +167,7 @@ class Batches:
     ) -> None:
         self.set = images
         self.batch_size = batch_size
+        self.normalisation = (tuple(mean), tuple(std))
         self.mean = torch.tensor(mean, dtype=torch.float32, device=device).view(1, -1, 1, 1)
         self.std = torch.tensor(std, dtype=torch.float32, device=device).view(1, -1, 1, 1)
         self.shuffle = shuffle

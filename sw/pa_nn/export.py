@@ -51,19 +51,19 @@ def _lowered(
 def export_network(
     model: HardwareModel,
     example_input: torch.Tensor,
-    path: str | Path,
+    path: str | Path | None = None,
     *,
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
 ) -> Network:
-    """Write the whole network to a ``.pa`` file and return it.
+    """Lower the whole network to integers, write it to a ``.pa`` file, and return it.
 
     Parameters
     ----------
     model : what :func:`pa_nn.quantise_for_hardware` returns
     example_input : tensor ``(batch, C, H, W)`` or ``(C, H, W)``
         Only its shape counts: hardware computes images of this size.
-    path : file to write, whole or not at all
+    path : file to write, whole or not at all; by default none, see :func:`pa_artifact.write`
     mean, std : floats, optional
         The normalisation of ``p / 255``; must be what the model was quantised with.
 
@@ -74,7 +74,8 @@ def export_network(
         finite, multipliers that do not fit, an image smaller than a kernel.
     """
     network = _lowered(model, example_input, mean, std)
-    pa_artifact.write(path, network)
+    if path is not None:
+        pa_artifact.write(path, network)
     return network
 
 
@@ -82,7 +83,7 @@ def export_layer(
     model: HardwareModel,
     layer: str,
     example_input: torch.Tensor,
-    path: str | Path,
+    path: str | Path | None = None,
     *,
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
@@ -110,7 +111,8 @@ def export_layer(
         edges=((source.name, node.name),),
         producer=whole.producer,
     )
-    pa_artifact.write(path, network)
+    if path is not None:
+        pa_artifact.write(path, network)
     return network
 
 

@@ -16,6 +16,7 @@ from torch import nn
 
 from pa_artifact import Network
 from pa_nn.checkpoint import restore_model
+from pa_nn.data import Batches
 from pa_nn.integers import InputFormat, finite_floats
 from pa_nn.lowering import Lowered, Widths, lower
 from pa_nn.pipeline import Compiled, Execution
@@ -226,8 +227,8 @@ def quantise_for_hardware(
     model: nn.Module,
     calibration: Iterable[Batch],
     *,
-    mean: Sequence[float],
-    std: Sequence[float],
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
     phi_bits: int = 8,
     mult_bits: int = 16,
     act_bits: int | None = None,
@@ -241,8 +242,9 @@ def quantise_for_hardware(
         8-bit last linear layer.
     calibration : batches of ``(images, labels)``
         Normalised images, from which the ranges of fixed-point values and ``act_bits`` come.
-    mean, std : floats
-        The normalisation of the images: ``(p / 255 - mean) / std`` in each channel.
+    mean, std : floats, optional
+        The normalisation of the images: ``(p / 255 - mean) / std`` in each channel; by default
+        that of ``calibration``, which must then be :class:`~pa_nn.data.Batches`.
     phi_bits, mult_bits : int
         Widths of phi and of the rescales' multipliers.
     act_bits : int, optional
@@ -254,8 +256,15 @@ def quantise_for_hardware(
     UnsupportedError
         A part of the model that hardware cannot compute: its path, what it does, what is supported.
     TypeError, ValueError
-        Widths out of range, parameters that are not finite, no calibration images.
+        Widths out of range, parameters not finite, no calibration images, no normalisation.
     """
+    if mean is None or std is None:
+        if not isinstance(calibration, Batches) or mean is not std:
+            raise TypeError(
+                "mean and std must both be given where calibration is not pa_nn.Batches, "
+                f"not {mean!r} and {std!r}"
+            )
+        mean, std = calibration.normalisation
     batches = [batch for batch in calibration]
     if not batches or any(not isinstance(batch, tuple | list) for batch in batches):
         raise ValueError("Calibration must be batches of (images, labels), at least one")
