@@ -62,7 +62,8 @@ class Shape:
 
     ``default`` is used when neither the flag nor a model decides; ``None`` stands for the default
     of the dataclass. A model decides every field that is not ``free``. Beyond ``highest`` no device
-    could hold the engine, and no machine would finish writing it.
+    could hold the engine, and no machine would finish writing it. With neither ``parse`` nor
+    ``choices`` the flag is a switch.
     """
 
     flag: str
@@ -130,7 +131,14 @@ SHAPES: dict[str, Shape] = {
         flag="--phi-bits", parse=integer, metavar="BITS", help="width of a coefficient, 2 to 32"
     ),
     "act_bits": Shape(
-        flag="--act-bits", parse=integer, metavar="BITS", help="width of an unsigned input element"
+        flag="--act-bits", parse=integer, metavar="BITS", help="width of an input element"
+    ),
+    "act_signed": Shape(
+        flag="--act-signed",
+        parse=None,
+        metavar=None,
+        help="input elements are two's complement, as the accumulators of an engine before this "
+        "one are (default: unsigned)",
     ),
     "base": Shape(
         flag="--base", parse=None, metavar=None, help="activation bases", free=True, choices=BASES
@@ -162,6 +170,8 @@ def make_parser() -> OneLineParser:
         keywords: dict[str, Any] = {"dest": name, "help": _help(name, shape)}
         if shape.choices is not None:
             keywords["choices"] = shape.choices
+        elif shape.parse is None:
+            keywords |= {"action": "store_const", "const": True}
         else:
             keywords |= {"type": shape.parse, "metavar": shape.metavar}
         shapes.add_argument(shape.flag, **keywords)
@@ -191,7 +201,7 @@ def make_parser() -> OneLineParser:
 
 def _help(name: str, shape: Shape) -> str:
     default = _default(name, shape)
-    if default is None or name == "pad":
+    if default in (None, False) or name == "pad":
         return shape.help
     if isinstance(default, tuple):
         default = ",".join(map(str, default))

@@ -50,7 +50,7 @@ def test_every_flag_reaches_its_field():
     shape = spelled(
         "--M 2 --N 3 --in-channels 5 --out-channels 6 --height 7 --width 9 "
         "--kernel 3,5 --stride 2,1 --padding 1,2,3,0 --simd 2 --pe 4 "
-        "--phi-bits 9 --act-bits 10 --base thermometer --datapath popcount"
+        "--phi-bits 9 --act-bits 10 --act-signed --base thermometer --datapath popcount"
     )
     assert shape == {
         "m": 2,
@@ -66,6 +66,7 @@ def test_every_flag_reaches_its_field():
         "pe": 4,
         "phi_bits": 9,
         "act_bits": 10,
+        "act_signed": True,
         "base": "thermometer",
         "datapath": "popcount",
     }
