@@ -1,9 +1,7 @@
 """Reading and writing ``.pa`` files: one safetensors file, no pickle."""
 
 import json
-import os
 import struct
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ from safetensors import SafetensorError, safe_open
 from pa_artifact.network import ArtifactError, Network, Node
 from pa_artifact.schema import KINDS, parse_attributes, parse_shape
 from pa_artifact.validate import topological_order, validate
+from pa_artifact.whole import write_whole
 
 __all__ = ["SCHEMA", "read", "write"]
 
@@ -51,7 +50,7 @@ def write(path: str | Path, network: Network) -> None:
         "nodes": json.dumps([_node_object(node) for node in network.nodes]),
         "edges": json.dumps([list(edge) for edge in network.edges]),
     }
-    _write_whole(Path(path), _serialise(tensors, metadata))
+    write_whole(Path(path), _serialise(tensors, metadata))
 
 
 def _serialise(tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> bytes:
@@ -80,21 +79,6 @@ def _node_object(node: Node) -> dict[str, Any]:
         "shape_out": list(node.shape_out),
         **node.attributes,
     }
-
-
-def _write_whole(path: Path, data: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
 
 
 def read(path: str | Path) -> Network:

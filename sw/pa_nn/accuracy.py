@@ -15,13 +15,13 @@ from tqdm import tqdm
 
 import pa_artifact
 from pa_artifact import Network
+from pa_artifact.whole import write_whole
 from pa_nn import golden
 from pa_nn.checkpoint import restore_model
 from pa_nn.data import Batches, ImageSet, load_folder
 from pa_nn.embedded import FOLDER, Embedded, load_stages
 from pa_nn.evaluation import top1
 from pa_nn.train import OneLineParser
-from pa_nn.whole import write_whole
 
 __all__ = ["accuracy_rows", "integer_top1", "main"]
 

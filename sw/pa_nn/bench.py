@@ -19,11 +19,11 @@ import torch.nn.functional as F
 from torch import nn
 from tqdm import tqdm
 
+from pa_artifact.whole import write_whole
 from pa_nn import kernels
 from pa_nn.conversion import convert, project
 from pa_nn.models import resnet8
 from pa_nn.train import OneLineParser
-from pa_nn.whole import write_whole
 
 __all__ = ["main", "measure"]
 

@@ -12,10 +12,10 @@ from typing import Any
 import torch
 from torch import nn
 
+from pa_artifact.whole import write_whole
 from pa_nn.conversion import replace_layers
 from pa_nn.layers import PALayer
 from pa_nn.models import build_model
-from pa_nn.whole import write_whole
 
 __all__ = [
     "describe_layers",

@@ -15,12 +15,12 @@ from typing import Any
 
 import numpy as np
 
+from pa_artifact.whole import write_whole
 from pa_nn.checkpoint import load_checkpoint, save_checkpoint
 from pa_nn.data import load_folder
 from pa_nn.export import export_network
 from pa_nn.hardware import restore_hardware
 from pa_nn.train import OneLineParser
-from pa_nn.whole import write_whole
 
 __all__ = ["FOLDER", "Embedded", "embed", "load_stages"]
 

@@ -13,11 +13,11 @@ import torch
 import pa_artifact
 from pa_artifact import Network, Node
 from pa_artifact.ranges import format_range
+from pa_artifact.whole import write_whole
 from pa_nn.checkpoint import load_checkpoint
 from pa_nn.hardware import HardwareModel, restore_hardware
 from pa_nn.rounding import rounding_report
 from pa_nn.train import OneLineParser
-from pa_nn.whole import write_whole
 
 __all__ = ["export_layer", "export_network"]
 

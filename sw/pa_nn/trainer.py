@@ -14,11 +14,11 @@ import torch.nn.functional as F
 from torch import nn
 from tqdm import tqdm
 
+from pa_artifact.whole import write_whole
 from pa_nn.checkpoint import describe_layers, load_checkpoint, model_entries, save_checkpoint
 from pa_nn.conversion import project
 from pa_nn.data import Batches
 from pa_nn.evaluation import top1
-from pa_nn.whole import write_whole
 
 __all__ = ["Recipe", "Trainer", "TrainingError"]
 

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from pa_nn.whole import write_whole
+from pa_artifact.whole import write_whole
 
 
 def test_folders_are_made_and_files_replaced(tmp_path):
