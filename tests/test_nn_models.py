@@ -26,5 +26,5 @@ def test_shortcut_takes_the_value_after_the_relu():
 
 
 def test_unknown_models_are_refused_with_the_known_ones():
-    with pytest.raises(ValueError, match="Model must be one of resnet8, not 'resnet9'"):
+    with pytest.raises(ValueError, match="Model must be one of resnet20, resnet8, not 'resnet9'"):
         build_model("resnet9", in_channels=1, classes=10)

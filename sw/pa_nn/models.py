@@ -9,7 +9,7 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
-__all__ = ["BUILDERS", "BasicBlock", "ResNet", "build_model", "resnet8"]
+__all__ = ["BUILDERS", "BasicBlock", "ResNet", "build_model", "resnet8", "resnet20"]
 
 
 class BasicBlock(nn.Module):
@@ -81,7 +81,12 @@ def resnet8(*, in_channels: int = 1, classes: int = 10) -> ResNet:
     return ResNet(in_channels=in_channels, classes=classes, widths=(16, 32, 64), blocks=(1, 1, 1))
 
 
-BUILDERS: dict[str, Callable[..., nn.Module]] = {"resnet8": resnet8}
+def resnet20(*, in_channels: int = 3, classes: int = 10) -> ResNet:
+    """ResNet-20: three blocks a stage, 16/32/64 channels, 272 thousand weights."""
+    return ResNet(in_channels=in_channels, classes=classes, widths=(16, 32, 64), blocks=(3, 3, 3))
+
+
+BUILDERS: dict[str, Callable[..., nn.Module]] = {"resnet8": resnet8, "resnet20": resnet20}
 
 
 def build_model(name: str, *, in_channels: int, classes: int) -> nn.Module:

@@ -1,0 +1,1 @@
+"""Whole networks: one streaming accelerator from a ``.pa`` file."""

@@ -1,0 +1,1 @@
+"""Nodes of a streaming network: small components joined by streams of known shape."""
