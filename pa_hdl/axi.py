@@ -18,7 +18,14 @@ from pa_hdl.emit import add_submodule
 if TYPE_CHECKING:
     from pa_hdl.engine import Engine
 
-__all__ = ["AxiEngine", "byte_padded"]
+__all__ = [
+    "AxiEngine",
+    "byte_padded",
+    "connect_sink",
+    "connect_source",
+    "sink_members",
+    "source_members",
+]
 
 
 def byte_padded(bits: int) -> int:
@@ -54,13 +61,13 @@ class AxiEngine(wiring.Component):
         self.engine = engine
         config = engine.config
         members: dict[str, Any] = {
-            **_sink("s_axis", byte_padded(config.simd * config.act_bits)),
-            **_source("m_axis", byte_padded(config.pe * config.acc_bits)),
+            **sink_members("s_axis", byte_padded(config.simd * config.act_bits)),
+            **source_members("m_axis", byte_padded(config.pe * config.acc_bits)),
             "frame_short": Out(1),
             "frame_long": Out(1),
         }
         if config.loadable:
-            members |= _sink("s_axis_cfg", 32)
+            members |= sink_members("s_axis_cfg", 32)
             members |= {"cfg_loaded": Out(1), "cfg_error": Out(1)}
         super().__init__(members)
 
@@ -72,38 +79,43 @@ class AxiEngine(wiring.Component):
         m = Module()
         engine = self.engine
         add_submodule(m, platform, "engine", engine)
-        self._connect_sink(m, "s_axis", engine.i)
-        self._connect_source(m, "m_axis", engine.o)
+        connect_sink(m, self, "s_axis", engine.i)
+        connect_source(m, self, "m_axis", engine.o)
         m.d.comb += [
             self.frame_short.eq(engine.frame_short),
             self.frame_long.eq(engine.frame_long),
         ]
         if engine.config.loadable:
-            self._connect_sink(m, "s_axis_cfg", engine.cfg)
+            connect_sink(m, self, "s_axis_cfg", engine.cfg)
             m.d.comb += [
                 self.cfg_loaded.eq(engine.cfg_loaded),
                 self.cfg_error.eq(engine.cfg_error),
             ]
         return m
 
-    def _connect_sink(self, m: Module, name: str, sink: Any) -> None:
-        m.d.comb += [
-            Value.cast(sink.p.data).eq(getattr(self, f"{name}_tdata")),
-            sink.p.last.eq(getattr(self, f"{name}_tlast")),
-            sink.valid.eq(getattr(self, f"{name}_tvalid")),
-            getattr(self, f"{name}_tready").eq(sink.ready),
-        ]
 
-    def _connect_source(self, m: Module, name: str, source: Any) -> None:
-        m.d.comb += [
-            getattr(self, f"{name}_tdata").eq(Value.cast(source.p.data)),
-            getattr(self, f"{name}_tlast").eq(source.p.last),
-            getattr(self, f"{name}_tvalid").eq(source.valid),
-            source.ready.eq(getattr(self, f"{name}_tready")),
-        ]
+def connect_sink(m: Module, top: Any, name: str, sink: Any) -> None:
+    """The AXI4-Stream ports of ``top`` called ``name`` feed a stream of beats."""
+    m.d.comb += [
+        Value.cast(sink.p.data).eq(getattr(top, f"{name}_tdata")),
+        sink.p.last.eq(getattr(top, f"{name}_tlast")),
+        sink.valid.eq(getattr(top, f"{name}_tvalid")),
+        getattr(top, f"{name}_tready").eq(sink.ready),
+    ]
 
 
-def _sink(name: str, width: int) -> dict[str, Any]:
+def connect_source(m: Module, top: Any, name: str, source: Any) -> None:
+    """A stream of beats feeds the AXI4-Stream ports of ``top`` called ``name``."""
+    m.d.comb += [
+        getattr(top, f"{name}_tdata").eq(Value.cast(source.p.data)),
+        getattr(top, f"{name}_tlast").eq(source.p.last),
+        getattr(top, f"{name}_tvalid").eq(source.valid),
+        source.ready.eq(getattr(top, f"{name}_tready")),
+    ]
+
+
+def sink_members(name: str, width: int) -> dict[str, Any]:
+    """Ports of an AXI4-Stream that comes in."""
     return {
         f"{name}_tdata": In(width),
         f"{name}_tvalid": In(1),
@@ -112,5 +124,6 @@ def _sink(name: str, width: int) -> dict[str, Any]:
     }
 
 
-def _source(name: str, width: int) -> dict[str, Any]:
-    return {port: member.flip() for port, member in _sink(name, width).items()}
+def source_members(name: str, width: int) -> dict[str, Any]:
+    """Ports of an AXI4-Stream that goes out."""
+    return {port: member.flip() for port, member in sink_members(name, width).items()}
