@@ -3,25 +3,48 @@
 from collections.abc import Iterable
 from typing import Any
 
-from amaranth.hdl import Module, Mux, Shape, Signal, Value, signed
+from amaranth.hdl import Module, Mux, Shape, Signal, Value
 from amaranth.lib import data, fifo, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from pa_hdl.config import EngineConfig, ceil_div
+from pa_hdl.geometry import WindowConfig, ceil_div
+from pa_hdl.nodes.stream import StreamShape
 
-__all__ = ["Collector", "FrameGuard", "acc_layout", "act_layout", "advance"]
+__all__ = ["Collector", "FrameGuard", "acc_layout", "act_layout", "advance", "stream_shapes"]
 
 
-def act_layout(config: EngineConfig) -> data.StructLayout:
+def act_layout(config: WindowConfig) -> data.StructLayout:
     """One beat of the engine's input."""
     act = Shape(config.act_bits, config.act_signed)
     return data.StructLayout({"data": data.ArrayLayout(act, config.simd), "last": 1})
 
 
-def acc_layout(config: EngineConfig) -> data.StructLayout:
+def acc_layout(config: WindowConfig) -> data.StructLayout:
     """One beat of the engine's output."""
-    acc = data.ArrayLayout(signed(config.acc_bits), config.pe)
+    acc = data.ArrayLayout(Shape(config.acc_bits, config.acc_signed), config.pe)
     return data.StructLayout({"data": acc, "last": 1})
+
+
+def stream_shapes(config: WindowConfig) -> tuple[StreamShape, StreamShape]:
+    """The engine's input and output as streams of a network, where lanes divide the channels."""
+    return (
+        StreamShape(
+            channels=config.in_channels,
+            height=config.height,
+            width=config.width,
+            lanes=config.simd,
+            bits=config.act_bits,
+            signed=config.act_signed,
+        ),
+        StreamShape(
+            channels=config.out_channels,
+            height=config.out_height,
+            width=config.out_width,
+            lanes=config.pe,
+            bits=config.acc_bits,
+            signed=config.acc_signed,
+        ),
+    )
 
 
 def advance(m: Module, counter: Signal, count: int, by: Value | int = 1) -> Value:
@@ -42,7 +65,7 @@ class FrameGuard(wiring.Component):
 
     Parameters
     ----------
-    config : :class:`~pa_hdl.config.EngineConfig`
+    config : :class:`~pa_hdl.geometry.WindowConfig`
         The engine.
 
     Members
@@ -56,7 +79,7 @@ class FrameGuard(wiring.Component):
     frame_short, frame_long : a frame ended early, or late, since reset
     """
 
-    def __init__(self, *, config: EngineConfig) -> None:
+    def __init__(self, *, config: WindowConfig) -> None:
         self.config = config
         beat = data.StructLayout(
             {
@@ -79,7 +102,8 @@ class FrameGuard(wiring.Component):
 
     @property
     def module_key(self) -> tuple[Any, ...]:
-        return (self.config,)
+        config = self.config
+        return (config.in_beats, config.in_folds, config.simd, config.act_bits, config.act_signed)
 
     @property
     def module_name(self) -> str:
@@ -138,7 +162,7 @@ class Collector(wiring.Component):
 
     Parameters
     ----------
-    config : :class:`~pa_hdl.config.EngineConfig`
+    config : :class:`~pa_hdl.geometry.WindowConfig`
         The engine.
     round_trip : :class:`int`
         Cycles from a credit's being taken to its return when the output is not stalled. The queue
@@ -155,7 +179,7 @@ class Collector(wiring.Component):
 
     LATENCY = 2
 
-    def __init__(self, *, config: EngineConfig, round_trip: int) -> None:
+    def __init__(self, *, config: WindowConfig, round_trip: int) -> None:
         if round_trip < 1:
             raise ValueError(f"round_trip must be at least 1, not {round_trip!r}")
         self.config = config
@@ -163,7 +187,7 @@ class Collector(wiring.Component):
         super().__init__(
             {
                 "valid": In(1),
-                "acc": In(data.ArrayLayout(signed(config.acc_bits), config.pe)),
+                "acc": In(acc_layout(config)["data"].shape),
                 "o": Out(stream.Signature(acc_layout(config))),
                 "take": In(1),
                 "credit": Out(1),
@@ -173,7 +197,8 @@ class Collector(wiring.Component):
 
     @property
     def module_key(self) -> tuple[Any, ...]:
-        return (self.config, self.depth)
+        config = self.config
+        return (config.geometry, config.acc_bits, config.acc_signed, self.depth)
 
     @property
     def module_name(self) -> str:

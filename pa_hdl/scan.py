@@ -7,8 +7,8 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from pa_hdl.config import EngineConfig
 from pa_hdl.frame import advance
+from pa_hdl.geometry import ConvGeometry
 from pa_hdl.popcount import range_shape
 
 __all__ = ["PixelScan", "TapScan", "clamp", "pixel_layout"]
@@ -28,12 +28,12 @@ def _clamped(value: Value, span: tuple[int, int], lowest: int, highest: int) -> 
     return value
 
 
-def _rows(config: EngineConfig, rows: int, amount: int) -> int:
+def _rows(config: ConvGeometry, rows: int, amount: int) -> int:
     """Words in `amount` rows, modulo the buffer."""
     return amount % rows * config.width * config.in_folds
 
 
-def pixel_layout(config: EngineConfig, rows: int) -> data.StructLayout:
+def pixel_layout(config: ConvGeometry, rows: int) -> data.StructLayout:
     """What the tap scan must know of an output pixel.
 
     ``base`` is the address of the window's top row, ``offset`` that of its left column in a row;
@@ -61,7 +61,7 @@ class PixelScan(wiring.Component):
 
     Parameters
     ----------
-    config : :class:`~pa_hdl.config.EngineConfig`
+    config : :class:`~pa_hdl.geometry.ConvGeometry`
         The engine.
     rows : :class:`int`
         Rows in the line buffer.
@@ -74,7 +74,7 @@ class PixelScan(wiring.Component):
 
     LATENCY = 1
 
-    def __init__(self, *, config: EngineConfig, rows: int) -> None:
+    def __init__(self, *, config: ConvGeometry, rows: int) -> None:
         self.config = config
         self.rows = rows
         super().__init__(
@@ -88,21 +88,21 @@ class PixelScan(wiring.Component):
 
     @property
     def module_key(self) -> tuple[Any, ...]:
-        return (self.config, self.rows)
+        return (self.config.geometry, self.rows)
 
     @property
     def module_name(self) -> str:
         return "pixel_scan"
 
     @staticmethod
-    def needed(config: EngineConfig, position: int, axis: int) -> int:
+    def needed(config: ConvGeometry, position: int, axis: int) -> int:
         """Rows (axis 0) or columns (axis 1) of the image that the windows up to here touch."""
         size = (config.height, config.width)[axis]
         start = position * config.stride[axis] - config.pad[2 * axis]
         return clamp(start + config.kernel[axis], 1, size)
 
     @staticmethod
-    def released(config: EngineConfig, out_row: int) -> int:
+    def released(config: ConvGeometry, out_row: int) -> int:
         """Rows of the frame that are free when `out_row` is done."""
         if out_row == config.out_height - 1:
             return config.height
@@ -221,14 +221,14 @@ class PixelScan(wiring.Component):
 
 
 class TapScan(wiring.Component):
-    """Addresses of all folds of each pixel: output fold, ky, kx, input fold.
+    """Addresses of all folds of each pixel: output fold, ky, kx, input fold (of its group).
 
     One fold per cycle, without a gap between pixels. The last fold of an output element waits for
     a credit.
 
     Parameters
     ----------
-    config : :class:`~pa_hdl.config.EngineConfig`
+    config : :class:`~pa_hdl.geometry.ConvGeometry`
         The engine.
     rows : :class:`int`
         Rows in the line buffer.
@@ -243,7 +243,7 @@ class TapScan(wiring.Component):
 
     LATENCY = 2
 
-    def __init__(self, *, config: EngineConfig, rows: int) -> None:
+    def __init__(self, *, config: ConvGeometry, rows: int) -> None:
         self.config = config
         self.rows = rows
         super().__init__(
@@ -263,7 +263,7 @@ class TapScan(wiring.Component):
 
     @property
     def module_key(self) -> tuple[Any, ...]:
-        return (self.config, self.rows)
+        return (self.config.geometry, self.rows)
 
     @property
     def module_name(self) -> str:
@@ -274,8 +274,7 @@ class TapScan(wiring.Component):
         config = self.config
         depth = self.rows * config.width * config.in_folds
         for index in range(config.folds_per_pixel):
-            tap, fold = divmod(index % config.folds_per_output, config.in_folds)
-            ky, kx = divmod(tap, config.kernel[1])
+            ky, kx, fold = config.position(index)
             y, x = pixel["y"] + ky, pixel["x"] + kx
             inside = 0 <= y < config.height and 0 <= x < config.width
             row = pixel["base"] + ky * config.width * config.in_folds
@@ -290,9 +289,9 @@ class TapScan(wiring.Component):
         m = Module()
         config = self.config
         fire = Signal()
-        fold, kx = Signal(range(config.in_folds)), Signal(range(config.kernel[1]))
+        fold, kx = Signal(range(config.folds_per_tap)), Signal(range(config.kernel[1]))
         ky, out_fold = Signal(range(config.kernel[0])), Signal(range(config.out_folds))
-        tap_end = advance(m, fold, config.in_folds, fire)
+        tap_end = advance(m, fold, config.folds_per_tap, fire)
         row_end, output_end, pixel_end = Signal(), Signal(), Signal()
         m.d.comb += [
             row_end.eq(advance(m, kx, config.kernel[1], fire & tap_end) & tap_end),
@@ -312,7 +311,8 @@ class TapScan(wiring.Component):
         issued, valid = Signal(), Signal()
         m.d.sync += [issued.eq(fire), valid.eq(issued)]
         m.d.comb += self.valid.eq(valid)
-        self._locate(m, fire, tap_end, row_end, output_end)
+        group_start = self._group_start(m, fire & output_end, pixel_end)
+        self._locate(m, fire, tap_end, row_end, output_end, group_start)
 
         def two_later(value: Value, output: Value, name: str) -> None:
             for cycle in (1, 2):
@@ -329,8 +329,26 @@ class TapScan(wiring.Component):
         two_later(weight_addr, self.weight_addr, "weight_addr")
         return m
 
+    def _group_start(self, m: Module, step: Value, pixel_end: Value) -> Value:
+        """First input fold that the output fold under way reads."""
+        config = self.config
+        if config.fold_groups == 1:
+            return Const(0, 0)
+        member = Signal(range(config.out_folds_per_group))
+        start = Signal(range(config.in_folds))
+        group_end = advance(m, member, config.out_folds_per_group, step)
+        with m.If(step & group_end):
+            m.d.sync += start.eq(Mux(pixel_end, 0, start + config.folds_per_tap))
+        return start
+
     def _locate(
-        self, m: Module, fire: Value, tap_end: Value, row_end: Value, output_end: Value
+        self,
+        m: Module,
+        fire: Value,
+        tap_end: Value,
+        row_end: Value,
+        output_end: Value,
+        group_start: Value,
     ) -> None:
         """Drives ``address`` and ``padding``: position of the fold, then the sum of its parts."""
         config, pixel = self.config, self.i.p
@@ -343,12 +361,15 @@ class TapScan(wiring.Component):
         x = Signal(range_shape(span_x[0], max(0, span_x[1])), reset_less=True)
         y = Signal(range_shape(span_y[0], max(0, span_y[1])), reset_less=True)
         after_tap, after_row, after_output = Signal(init=1), Signal(init=1), Signal(init=1)
+        # Behind a tap's last fold come those of other groups.
+        skip = config.in_folds - config.folds_per_tap + 1
+        step = Mux(after_tap, skip, 1) if skip > 1 else 1
         with m.If(fire):
             m.d.sync += [
                 after_tap.eq(tap_end),
                 after_row.eq(row_end),
                 after_output.eq(output_end),
-                offset.eq(Mux(after_row, pixel.offset, offset + 1)),
+                offset.eq(Mux(after_row, pixel.offset + group_start, offset + step)),
                 x.eq(Mux(after_row, pixel.x, x + after_tap)),
             ]
             with m.If(after_output):

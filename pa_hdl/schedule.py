@@ -4,22 +4,22 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from functools import cached_property
 from itertools import count
+from typing import Any
 
 from pa_hdl.comparators import Comparators
-from pa_hdl.config import EngineConfig
 from pa_hdl.dot import DATAPATHS
 from pa_hdl.frame import Collector
 from pa_hdl.scan import PixelScan
 from pa_hdl.window import Window
 
-__all__ = ["Schedule"]
+__all__ = ["RELEASE", "Schedule"]
 
-_RELEASE = 2
+RELEASE = 2
 """Cycles from a row's last fold to the first beat that may take the row's place."""
 
 
 class Schedule:
-    """Cycles of an engine that is never starved and never held up, frames back to back.
+    """Cycles of an engine, or pool, that is never starved and never held up, frames back to back.
 
     All figures are differences between the clock cycles in which two beats are transferred at the
     engine's streams. Within a row nothing interacts, so only rows are stepped through:
@@ -27,18 +27,21 @@ class Schedule:
 
     Parameters
     ----------
-    config : :class:`~pa_hdl.config.EngineConfig`
+    config : :class:`~pa_hdl.geometry.ConvGeometry`
         The engine.
     rows : :class:`int`, optional
         Rows in the line buffer. By default the fewest that sustain the rate
         ``max(in_beats, folds_per_frame)``.
+    code_latency, dot_latency : :class:`int`, optional
+        Cycles from an input beat to the line buffer, and from an output element's last fold to its
+        sum. By default those of a PA engine.
 
     Attributes
     ----------
     rows, fewest_rows : :class:`int`
         Rows in the line buffer, and the fewest that hold every window.
     code_latency, dot_latency : :class:`int`
-        Cycles through the comparators, and through the dot product.
+        As given.
 
     Raises
     ------
@@ -46,10 +49,21 @@ class Schedule:
         If the rows do not hold one window.
     """
 
-    def __init__(self, config: EngineConfig, rows: int | None = None) -> None:
+    def __init__(
+        self,
+        config: Any,
+        rows: int | None = None,
+        *,
+        code_latency: int | None = None,
+        dot_latency: int | None = None,
+    ) -> None:
         self.config = config
-        self.code_latency = Comparators.latency(config)
-        self.dot_latency = DATAPATHS[config.datapath].latency(config)
+        if code_latency is None:
+            code_latency = Comparators.latency(config)
+        if dot_latency is None:
+            dot_latency = DATAPATHS[config.datapath].latency(config)
+        self.code_latency = code_latency
+        self.dot_latency = dot_latency
         self.fewest_rows = max(
             PixelScan.needed(config, row, 0) - (PixelScan.released(config, row - 1) if row else 0)
             for row in range(config.out_height)
@@ -61,7 +75,7 @@ class Schedule:
     @property
     def credit_round_trip(self) -> int:
         """Cycles from a fold's taking a credit to its return through an output that is ready."""
-        return self._output_delay + 1
+        return self.output_delay + 1
 
     @property
     def latency(self) -> int:
@@ -71,7 +85,7 @@ class Schedule:
         first_pixel += PixelScan.needed(config, 0, 1)
         present = first_pixel * config.in_folds - 1 + self.code_latency + 1
         last_fold = present + PixelScan.LATENCY + config.folds_per_output - 1
-        return last_fold + self._output_delay
+        return last_fold + self.output_delay
 
     @cached_property
     def _period(self) -> tuple[int, int, int]:
@@ -110,10 +124,10 @@ class Schedule:
         ends = self._frames(self.rows)
         for _ in range(frames - skipped * period):
             end, _state = next(ends)
-        return end + skipped * cycles + self._output_delay
+        return end + skipped * cycles + self.output_delay
 
     @property
-    def _output_delay(self) -> int:
+    def output_delay(self) -> int:
         """Cycles from an output element's last fold to its output beat."""
         return Window.LATENCY + self.dot_latency + Collector.LATENCY
 
@@ -158,7 +172,7 @@ class Schedule:
                     started += 1
                 end = max(end + busy, start + lag)
                 free_rows.append(base + free + rows)
-                free_times.append(end + _RELEASE)
+                free_times.append(end + RELEASE)
             pending = bisect_left(free_rows, started + 1)
             del free_rows[:pending], free_times[:pending]
             state = [start - end, started - base]

@@ -7,9 +7,9 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from pa_hdl.config import EngineConfig
 from pa_hdl.emit import add_submodule
 from pa_hdl.frame import advance
+from pa_hdl.geometry import ConvGeometry, WindowConfig
 from pa_hdl.memory import Ram
 from pa_hdl.scan import PixelScan, TapScan
 
@@ -24,7 +24,7 @@ class LineWriter(wiring.Component):
 
     Parameters
     ----------
-    config : :class:`~pa_hdl.config.EngineConfig`
+    config : :class:`~pa_hdl.geometry.ConvGeometry`
         The engine.
     rows : :class:`int`
         Rows in the ring.
@@ -40,7 +40,7 @@ class LineWriter(wiring.Component):
     frees : number of rows that are free from now on; visible in ``room`` in the next cycle
     """
 
-    def __init__(self, *, config: EngineConfig, rows: int) -> None:
+    def __init__(self, *, config: ConvGeometry, rows: int) -> None:
         self.config = config
         self.rows = rows
         super().__init__(
@@ -58,7 +58,7 @@ class LineWriter(wiring.Component):
 
     @property
     def module_key(self) -> tuple[Any, ...]:
-        return (self.config, self.rows)
+        return (self.config.geometry, self.rows)
 
     @property
     def module_name(self) -> str:
@@ -113,7 +113,7 @@ class Window(wiring.Component):
 
     Parameters
     ----------
-    config : :class:`~pa_hdl.config.EngineConfig`
+    config : :class:`~pa_hdl.geometry.WindowConfig`
         The engine.
     rows : :class:`int`
         Rows in the line buffer, enough for one window.
@@ -130,7 +130,7 @@ class Window(wiring.Component):
 
     LATENCY = TapScan.LATENCY + 1
 
-    def __init__(self, *, config: EngineConfig, rows: int) -> None:
+    def __init__(self, *, config: WindowConfig, rows: int) -> None:
         self.config = config
         self.rows = rows
         codes = data.ArrayLayout(config.code_bits, config.simd)
@@ -152,7 +152,7 @@ class Window(wiring.Component):
 
     @property
     def module_key(self) -> tuple[Any, ...]:
-        return (self.config, self.rows)
+        return (self.config.geometry, self.config.code_bits, self.rows)
 
     @property
     def module_name(self) -> str:
@@ -165,8 +165,7 @@ class Window(wiring.Component):
         for oy in range(config.out_height):
             for ox in range(config.out_width):
                 for index in range(config.folds_per_pixel):
-                    tap, fold = divmod(index % config.folds_per_output, config.in_folds)
-                    ky, kx = divmod(tap, config.kernel[1])
+                    ky, kx, fold = config.position(index)
                     y = oy * config.stride[0] - config.pad[0] + ky
                     x = ox * config.stride[1] - config.pad[2] + kx
                     inside = 0 <= y < config.height and 0 <= x < config.width
