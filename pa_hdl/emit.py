@@ -127,9 +127,26 @@ class ModuleLibrary:
         # A lane whose coefficient is 0 has no reader, and stays part of the hierarchy all the same.
         return Instance(name, ("a", "keep", 1), *ports)
 
-    def add_top(self, component: wiring.Component) -> None:
-        """Write ``component`` as the module whose name is the bare prefix."""
-        self._module(component, self.prefix)
+    def add_top(self, component: wiring.Component) -> frozenset[str]:
+        """Write ``component`` as the module whose name is the bare prefix.
+
+        Returns which of ``clk`` and ``rst`` are among its ports.
+        """
+        return self._module(component, self.prefix)[1]
+
+    def declare(self, component: wiring.Component, name: str, sync: Iterable[str]) -> None:
+        """Refer to ``component`` as the module ``name``, whose text is written elsewhere.
+
+        Parameters
+        ----------
+        sync : iterable of :class:`str`
+            Which of ``clk`` and ``rst`` are among its ports, as :meth:`add_top` returns it.
+        """
+        key = (type(component), component.module_key)
+        if key not in self._modules:
+            self._names.add(name)
+            self._netlists.append(_black_box(name, component, sync))
+            self._modules[key] = (name, frozenset(sync))
 
     def verilog(self) -> str:
         """The modules as Verilog-2005, in an order that depends on the design alone."""
