@@ -1,17 +1,19 @@
 """The files of the embedded network, made from checkpoints, and what is in the project."""
 
 import gzip
+import shutil
 import struct
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import pa_artifact
 from pa_nn import convert, golden
 from pa_nn.checkpoint import load_checkpoint, model_entries, restore_model, save_checkpoint
 from pa_nn.data import Batches, load_folder
-from pa_nn.embedded import Embedded, embed, load_stages, main
+from pa_nn.embedded import Embedded, embed, load_stages, main, quantised_entries
 from pa_nn.hardware import quantise_for_hardware, restore_hardware
 from pa_nn.models import build_model
 
@@ -46,11 +48,14 @@ def sources(tmp_path_factory):
     return folder
 
 
+def stages_of(folder):
+    return {name: load_checkpoint(folder / f"{name}.pt") for name in ("full", "pa", "hardware")}
+
+
 @pytest.fixture(scope="module")
 def embedded(sources, tmp_path_factory):
     folder = tmp_path_factory.mktemp("embedded")
-    paths = {name: sources / f"{name}.pt" for name in ("full", "pa", "hardware")}
-    embed(folder, data=sources, **paths)
+    embed(Embedded(folder), data=sources, **stages_of(sources))
     return Embedded(folder)
 
 
@@ -81,6 +86,62 @@ def test_the_artifact_is_the_checkpoints(embedded, tmp_path):
 def test_a_checkpoint_without_stages_is_refused(sources):
     with pytest.raises(ValueError, match="must hold the stages full_precision, pa_float"):
         load_stages(sources / "full.pt")
+
+
+def test_checkpoints_of_different_networks_are_refused(sources, tmp_path):
+    stages = stages_of(sources)
+    stages["pa"]["mean"] = (0.5,)
+    with pytest.raises(ValueError, match=r"pa_float: must have mean \(0\.25,\) as full_precision"):
+        embed(Embedded(tmp_path / "new"), size=(8, 8), **stages)
+    assert not (tmp_path / "new").exists()
+
+
+def test_coloured_images_are_not_written(sources, tmp_path):
+    colour = np.zeros((6, 6, 3), np.uint8)
+    (tmp_path / "test" / "a").mkdir(parents=True)
+    Image.fromarray(colour).save(tmp_path / "test" / "a" / "0.png")
+    with pytest.raises(ValueError, match="only grey images are written, not of 3 channels"):
+        embed(Embedded(tmp_path / "new"), data=tmp_path, **stages_of(sources))
+
+
+def test_neither_images_nor_their_size(sources, tmp_path):
+    with pytest.raises(ValueError, match="Either a folder of images or their size must be given"):
+        embed(Embedded(tmp_path / "new"), **stages_of(sources))
+
+
+def test_a_network_without_images(sources, tmp_path):
+    """The last stage quantised, not trained; the embedded images calibrate."""
+    for name in ("images-idx3", "labels-idx1"):
+        shutil.copy(sources / f"t10k-{name}-ubyte.gz", tmp_path / f"train-{name}-ubyte.gz")
+    command = [f"--{name}={sources / name}.pt" for name in ("full", "pa")]
+    command += ["--model-name=other", "--size=16", "--act-bits=9", f"--calibration={tmp_path}"]
+    assert main([*command, "--out", str(tmp_path / "new")]) == 0
+    place = Embedded(tmp_path / "new", "other")
+    assert sorted((tmp_path / "new").iterdir()) == [place.artifact, place.checkpoint]
+    network = pa_artifact.read(place.artifact)
+    assert tuple(network.node("input").shape_out) == (1, 16, 16)
+    stages = load_stages(place.checkpoint)
+    assert restore_hardware(stages["pa_integer"]).widths.act_bits == 9
+    again = quantised_entries(load_checkpoint(sources / "pa.pt"), tmp_path, 9)
+    assert torch.equal(again["model"]["ranges"], stages["pa_integer"]["model"]["ranges"])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ([], "either --data with images or --size of an image must be given"),
+        (["--data", "d", "--size", "8"], "either --data with images or --size of an image"),
+        (["--size", "0"], "--size must be from 1 to 65536, not 0"),
+        (["--size", "8", "--act-bits", "8"], "--act-bits 8 needs --calibration"),
+    ],
+)
+def test_bad_commands(options, message, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(options)
+    assert caught.value.code == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
 
 
 def test_command_line(sources, tmp_path, capsys):

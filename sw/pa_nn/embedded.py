@@ -1,7 +1,9 @@
-"""The network that comes with the project: its checkpoint, its ``.pa`` file, its test images.
+"""Trained networks that come with the project: checkpoint, ``.pa`` file, and test images of one.
 
 ``python -m pa_nn.embedded --data DIR --full F --pa P --hardware H`` makes the files from the
-checkpoints of the three trainings.
+checkpoints of the three trainings.  Without ``--data`` no images are written, for those that may
+not be passed on; with ``--calibration DIR`` in place of ``--hardware`` the last stage is the second
+one quantised, without training.
 """
 
 import argparse
@@ -14,38 +16,43 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from pa_artifact.whole import write_whole
-from pa_nn.checkpoint import load_checkpoint, save_checkpoint
-from pa_nn.data import load_folder
+from pa_nn.checkpoint import load_checkpoint, model_entries, restore_model, save_checkpoint
+from pa_nn.data import Batches, load_folder
 from pa_nn.export import export_network
-from pa_nn.hardware import restore_hardware
+from pa_nn.hardware import quantise_for_hardware, restore_hardware
 from pa_nn.train import OneLineParser
 
-__all__ = ["FOLDER", "Embedded", "embed", "load_stages"]
+__all__ = ["FOLDER", "Embedded", "embed", "load_stages", "quantised_entries"]
 
 FOLDER = Path(__file__).resolve().parents[2] / "sim" / "data"
 IMAGES = 64
 STAGES = ("full_precision", "pa_float", "pa_integer")
 # What a model needs; a training's optimiser and history stay behind.
-_ENTRIES = ("schema", "name", "in_channels", "classes", "mean", "std", "pa", "model")
+_DESCRIPTION = ("name", "in_channels", "classes", "mean", "std")
+_ENTRIES = ("schema", *_DESCRIPTION, "pa", "model")
+# Training images from which the ranges of an untrained last stage come.
+CALIBRATION_IMAGES = 512
 
 
 @dataclass(frozen=True)
 class Embedded:
-    """Paths of the files in a folder."""
+    """Paths of a network's files in a folder."""
 
     folder: Path = FOLDER
+    name: str = "resnet8"
 
     @property
     def checkpoint(self) -> Path:
         """The hardware model's checkpoint; under ``stages`` those of the stages before."""
-        return self.folder / "resnet8.pt"
+        return self.folder / f"{self.name}.pt"
 
     @property
     def artifact(self) -> Path:
         """The integer network."""
-        return self.folder / "resnet8.pa"
+        return self.folder / f"{self.name}.pa"
 
     @property
     def images(self) -> tuple[Path, Path]:
@@ -68,23 +75,79 @@ def load_stages(path: Path) -> dict[str, dict[str, Any]]:
     return {**{name: stages[name] for name in STAGES[:2]}, STAGES[2]: entries}
 
 
-def embed(folder: Path, *, data: Path, full: Path, pa: Path, hardware: Path) -> None:
-    """Write the files from a data folder and the checkpoints of three trainings.
+def embed(
+    place: Embedded,
+    *,
+    full: Mapping[str, Any],
+    pa: Mapping[str, Any],
+    hardware: Mapping[str, Any],
+    data: Path | None = None,
+    size: tuple[int, int] | None = None,
+) -> None:
+    """Write the files of a network.
 
-    Raises :class:`ValueError` for checkpoints and data that are missing or of another kind.
+    Parameters
+    ----------
+    place : the files
+    full, pa, hardware : entries of the checkpoints of the three stages
+    data : folder with grey test images, the first 64 of which are written, too
+    size : height and width of an image, where there are none
+
+    Raises
+    ------
+    ValueError
+        Checkpoints of different networks or of another kind, images that are not grey.
     """
-    place = Embedded(folder)
-    entries = [_slim(load_checkpoint(path)) for path in (full, pa, hardware)]
-    model = restore_hardware(entries[2])
-    test = load_folder(data, "test").take(IMAGES)
-    export_network(model, test.images, place.artifact)
+    stages = [_slim(entries) for entries in (full, pa, hardware)]
+    for name, entries in zip(STAGES, stages, strict=True):
+        for key in _DESCRIPTION:
+            if entries[key] != stages[0][key]:
+                raise ValueError(
+                    f"{name}: must have {key} {stages[0][key]!r} as {STAGES[0]}, "
+                    f"not {entries[key]!r}"
+                )
+    model = restore_hardware(stages[2])
+    test = None if data is None else load_folder(data, "test").take(IMAGES)
+    if test is not None:
+        example = test.images
+        if example.shape[1] != 1:
+            raise ValueError(
+                f"{data}: only grey images are written, not of {example.shape[1]} channels"
+            )
+    elif size is not None:
+        example = torch.zeros(1, stages[2]["in_channels"], *size)
+    else:
+        raise ValueError("Either a folder of images or their size must be given")
+    export_network(model, example, place.artifact)
     save_checkpoint(
-        place.checkpoint,
-        {**entries[2], "stages": dict(zip(STAGES[:2], entries[:2], strict=True))},
+        place.checkpoint, {**stages[2], "stages": dict(zip(STAGES[:2], stages[:2], strict=True))}
     )
-    arrays = (test.images[:, 0].numpy(), test.labels.numpy().astype(np.uint8))
-    for path, array in zip(place.images, arrays, strict=True):
-        write_whole(path, gzip.compress(_idx(array), mtime=0))
+    if test is not None:
+        arrays = (test.images[:, 0].numpy(), test.labels.numpy().astype(np.uint8))
+        for path, array in zip(place.images, arrays, strict=True):
+            write_whole(path, gzip.compress(_idx(array), mtime=0))
+
+
+def quantised_entries(
+    pa: Mapping[str, Any], data: Path, act_bits: int | None = None
+) -> dict[str, Any]:
+    """Entries of the hardware stage that quantising a piecewise-approximated one gives.
+
+    Parameters
+    ----------
+    pa : entries of a piecewise-approximated network's checkpoint
+    data : folder with training images, the first 512 of which calibrate the ranges
+    act_bits : as for :func:`~pa_nn.hardware.quantise_for_hardware`
+    """
+    batches = Batches(
+        load_folder(data, "train").take(CALIBRATION_IMAGES),
+        batch_size=128,
+        mean=pa["mean"],
+        std=pa["std"],
+    )
+    model = quantise_for_hardware(restore_model(pa), batches, act_bits=act_bits)
+    description = {key: pa[key] for key in _DESCRIPTION}
+    return {"schema": pa["schema"], **model_entries(model, **description)}
 
 
 def _idx(array: np.ndarray) -> bytes:
@@ -100,20 +163,48 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; bad input gives one line and exit status 2."""
     parser = OneLineParser(
         prog="python -m pa_nn.embedded",
-        description="Make the embedded network's files from three trainings.",
+        description="Make a trained network's files from its checkpoints.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     train = Path("build/train")
-    parser.add_argument("--data", type=Path, required=True, help="folder of the images")
+    parser.add_argument("--model-name", default="resnet8", help="name of the files")
+    parser.add_argument("--data", type=Path, help="folder of grey images, of which 64 are written")
     for name in ("full", "pa", "hardware"):
         parser.add_argument(f"--{name}", type=Path, default=train / name / "model.pt")
+    parser.add_argument(
+        "--calibration", type=Path, help="quantise with training images of this folder instead"
+    )
+    parser.add_argument("--act-bits", type=int, help="with --calibration: omit to choose")
+    parser.add_argument("--size", type=int, help="rows and columns of an image, without --data")
     parser.add_argument("--out", type=Path, default=FOLDER, help="folder of the files")
     args = parser.parse_args(argv)
     try:
-        embed(args.out, data=args.data, full=args.full, pa=args.pa, hardware=args.hardware)
-    except (ValueError, OSError) as error:
+        _check(args)
+        full, pa = (load_checkpoint(path) for path in (args.full, args.pa))
+        if args.calibration is None:
+            hardware = load_checkpoint(args.hardware)
+        else:
+            hardware = quantised_entries(pa, args.calibration, args.act_bits)
+        embed(
+            Embedded(args.out, args.model_name),
+            full=full,
+            pa=pa,
+            hardware=hardware,
+            data=args.data,
+            size=None if args.size is None else (args.size, args.size),
+        )
+    except (TypeError, ValueError, OSError) as error:
         parser.error(str(error))
     return 0
+
+
+def _check(args: argparse.Namespace) -> None:
+    if (args.data is None) == (args.size is None):
+        raise ValueError("either --data with images or --size of an image must be given")
+    if args.size is not None and not 1 <= args.size <= 65536:
+        raise ValueError(f"--size must be from 1 to 65536, not {args.size}")
+    if args.act_bits is not None and args.calibration is None:
+        raise ValueError(f"--act-bits {args.act_bits} needs --calibration")
 
 
 if __name__ == "__main__":
