@@ -13,7 +13,6 @@ from pa_hdl import dot
 from pa_hdl.comparators import Comparators
 from pa_hdl.config import EngineConfig
 from pa_hdl.emit import add_submodule
-from pa_hdl.frame import Collector, FrameGuard, acc_layout, act_layout
 from pa_hdl.loader import Loader
 from pa_hdl.memory import Ram
 from pa_hdl.nodes.stream import StreamShape
@@ -21,28 +20,15 @@ from pa_hdl.nodes.timing import Curve, Passage
 from pa_hdl.parameters import LayerParameters, weight_words
 from pa_hdl.passage import window_passage
 from pa_hdl.schedule import Schedule
-from pa_hdl.window import Window
+from pa_hdl.windowed import WindowNode
 
 __all__ = ["Engine"]
 
 
-class Engine(wiring.Component):
+class Engine(WindowNode):
     """Compute a PA convolution on a stream of frames, one fold per cycle.
 
-    A frame takes ``schedule.initiation_interval`` cycles in steady state, its first output beat
-    comes ``schedule.latency`` cycles after its first input beat. Stalls on either side change
-    nothing but time; no combinational path leads from one stream to the other.
-
-    ::
-
-                   ┌───────┐   ┌─────────────┐   ┌────────┐   ┌─────┐   ┌───────────┐
-        i (acts) ─▶│ guard │──▶│ comparators │──▶│ window │──▶│ dot │──▶│ collector │─▶ o (accs)
-                   └───────┘   └─────────────┘   └────────┘   └─────┘   └───────────┘
-                       ▲ room in the line buffer ─┘  ▲  weights ─┘            │
-                                                     └──── credits ◀──────────┘
-
-    Behind the guard nothing stops: a beat enters when the line buffer has room for it, and a fold
-    that completes an output is issued when the output queue has.
+    A :class:`~pa_hdl.windowed.WindowNode` whose encoder are comparators: only codes are buffered.
 
     Parameters
     ----------
@@ -77,23 +63,16 @@ class Engine(wiring.Component):
             )
         if parameters is not None:
             parameters.check(config)
-        self.config = config
         self.parameters = parameters
-        self.schedule = Schedule(config)
-        members: dict[str, Any] = {
-            "i": In(stream.Signature(act_layout(config))),
-            "o": Out(stream.Signature(acc_layout(config))),
-            "frame_short": Out(1),
-            "frame_long": Out(1),
-        }
+        members: dict[str, Any] = {}
         if config.loadable:
             word = data.StructLayout({"data": 32, "last": 1})
-            members |= {
+            members = {
                 "cfg": In(stream.Signature(word)),
                 "cfg_loaded": Out(1),
                 "cfg_error": Out(1),
             }
-        super().__init__(members)
+        super().__init__(config, schedule=Schedule(config), members=members)
 
     @property
     def module_key(self) -> tuple[Any, ...]:
@@ -159,9 +138,7 @@ class Engine(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         config, parameters = self.config, self.parameters
-        guard = FrameGuard(config=config)
         comparators = Comparators(config=config, parameters=parameters)
-        window = Window(config=config, rows=self.schedule.rows)
         weights = Ram(
             depth=config.folds_per_pixel,
             width=config.weight_word_bits,
@@ -170,58 +147,16 @@ class Engine(wiring.Component):
             name="weights",
         )
         product = dot.create(config, parameters)
-        collector = Collector(config=config, round_trip=self.schedule.credit_round_trip)
-        for name, part in (
-            ("guard", guard),
-            ("comparators", comparators),
-            ("window", window),
-            ("weights", weights),
-            ("dot", product),
-            ("collector", collector),
-        ):
-            add_submodule(m, platform, name, part)
-        self._connect(m, guard, comparators, window, weights, product, collector)
+        guard, collector = self._place(
+            m,
+            platform,
+            encoder=("comparators", comparators),
+            arithmetic=("dot", product),
+            weights=weights,
+        )
         if config.loadable:
             self._add_loader(m, platform, guard, comparators, weights, product, collector)
         return m
-
-    def _connect(
-        self,
-        m: Module,
-        guard: Any,
-        comparators: Any,
-        window: Any,
-        weights: Any,
-        product: Any,
-        collector: Any,
-    ) -> None:
-        """Wire the parts up in the order in which a beat passes them."""
-        accepted = Signal()
-        m.d.comb += [
-            guard.o.ready.eq(window.room),
-            accepted.eq(guard.o.valid & guard.o.ready),
-            window.reserve.eq(accepted),
-            comparators.valid.eq(accepted),
-            comparators.act.eq(guard.o.p.data),
-            comparators.padding.eq(guard.o.p.padding),
-            comparators.fold.eq(guard.o.p.fold),
-            window.valid.eq(comparators.o_valid),
-            window.codes.eq(comparators.codes),
-            weights.read_addr.eq(window.weight_addr),
-            product.valid.eq(window.o_valid),
-            product.first.eq(window.first),
-            product.last.eq(window.last),
-            product.act.eq(window.o_codes),
-            product.weight.eq(weights.read_data),
-            collector.valid.eq(product.o_valid),
-            collector.acc.eq(product.acc),
-            collector.take.eq(window.take),
-            window.credit.eq(collector.credit),
-            self.frame_short.eq(guard.frame_short),
-            self.frame_long.eq(guard.frame_long),
-        ]
-        wiring.connect(m, wiring.flipped(self.i), guard.i)
-        wiring.connect(m, collector.o, wiring.flipped(self.o))
 
     def _add_loader(
         self,

@@ -77,7 +77,7 @@ class Ram(wiring.Component):
             raise ValueError(
                 f"Memory {self.name!r} holds {self.depth} words, not {len(contents)!r}"
             )
-        for word in contents:
+        for word in (min(contents, default=0), max(contents, default=0)):
             if not 0 <= word < 1 << self.width:
                 raise ValueError(
                     f"Word of memory {self.name!r} must fit {self.width} bits, not {word!r}"
@@ -139,7 +139,9 @@ class Ram(wiring.Component):
 
     def _contents(self, library: ModuleLibrary, name: str) -> list[str]:
         digits = -(-self.width // 4)
-        words = [f"{self.model(address):0{digits}x}" for address in range(self.depth)]
+        contents = self.init or ()
+        words = [f"{word:0{digits}x}" for word in contents]
+        words += ["0" * digits] * (self.depth - len(contents))
         if not library.inline_memories:
             library.memories[f"{name}.mem"] = "\n".join([*words, ""])
             return [f'  initial $readmemh("{name}.mem", words);']

@@ -12,6 +12,7 @@ __all__ = [
     "LayerParameters",
     "coefficients",
     "pack",
+    "pack_rows",
     "phi_index",
     "threshold_words",
     "unpack",
@@ -26,6 +27,17 @@ def pack(values: list[int], width: int) -> int:
     for index, value in enumerate(values):
         word |= (int(value) & mask) << (index * width)
     return word
+
+
+def pack_rows(rows: NDArray[Any], width: int) -> list[int]:
+    """:func:`pack` of each row of integers, fields of at most 64 bits."""
+    bytes_each = -(-width // 8)
+    raw = np.ascontiguousarray(rows.astype("<i8" if bytes_each > 1 else "i1"))
+    fields = raw.view(np.uint8).reshape(*rows.shape, -1)[..., :bytes_each]
+    bits = np.unpackbits(fields, axis=2, count=width, bitorder="little")
+    packed = np.packbits(bits.reshape(len(rows), -1), axis=1, bitorder="little")
+    text, step = packed.tobytes(), packed.shape[1]
+    return [int.from_bytes(text[at : at + step], "little") for at in range(0, len(text), step)]
 
 
 def unpack(word: int, width: int, count: int, *, signed: bool = False) -> list[int]:
@@ -180,7 +192,7 @@ def weight_words(config: EngineConfig, parameters: LayerParameters) -> list[int]
     padded[: config.out_channels, : config.in_channels] = parameters.codes
     folds = padded.reshape(config.out_folds, config.pe, config.in_folds, config.simd, kh, kw)
     rows = folds.transpose(0, 4, 5, 2, 1, 3).reshape(config.folds_per_pixel, -1)
-    return [pack(row, config.weight_code_bits) for row in rows.tolist()]
+    return pack_rows(rows, config.weight_code_bits)
 
 
 def threshold_words(config: EngineConfig, parameters: LayerParameters) -> list[int]:

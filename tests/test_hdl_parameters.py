@@ -10,6 +10,7 @@ from pa_hdl.parameters import (
     LayerParameters,
     coefficients,
     pack,
+    pack_rows,
     phi_index,
     threshold_words,
     unpack,
@@ -132,3 +133,12 @@ def test_an_accumulator_bound_that_is_too_small_is_refused():
 def test_arrays_that_contradict_each_other_are_refused(wrong, error, message):
     with pytest.raises(error, match=message):
         replace(LayerParameters.seeded(CONFIG, 6), **wrong)
+
+
+@pytest.mark.parametrize("width", [1, 3, 8, 9, 33, 64])
+def test_rows_are_packed_like_single_words(width):
+    rng = np.random.default_rng(width)
+    rows = rng.integers(-(1 << (width - 1)), 1 << (width - 1), (5, 7))
+    assert pack_rows(rows, width) == [pack(row, width) for row in rows.tolist()]
+    codes = rng.integers(0, 1 << min(width, 62), (5, 7))
+    assert pack_rows(codes, width) == [pack(row, width) for row in codes.tolist()]
