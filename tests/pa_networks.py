@@ -83,17 +83,23 @@ def single_conv(seed=0, **options):
     )
 
 
-def residual_network(seed=0, *, channels=3, size=(5, 4), classes=3):
-    """Stem, one residual block of two PA convolutions and a downsample, pooling, logits."""
-    rng = np.random.default_rng(seed)
-    stem_shape = (channels, *size)
-    nodes, edges = [], []
+class Builder:
+    """A network of random integers, node by node."""
 
-    def place(node, *operands):
-        nodes.append(node)
-        edges.extend((operand, node.name) for operand in operands)
+    def __init__(self, rng):
+        self.rng, self.nodes, self.edges = rng, [], []
 
-    def simple(name, kind, shape_in, *operands, shape_out=None, tensors=None, **attributes):
+    def network(self):
+        return Network(nodes=tuple(self.nodes), edges=tuple(self.edges))
+
+    def place(self, node, *operands):
+        self.nodes.append(node)
+        self.edges.extend((operand, node.name) for operand in operands)
+
+    def shape_of(self, name):
+        return next(node.shape_out for node in self.nodes if node.name == name)
+
+    def simple(self, name, kind, shape_in, *operands, shape_out=None, tensors=None, **attributes):
         node = Node(
             name=name,
             kind=kind,
@@ -102,58 +108,102 @@ def residual_network(seed=0, *, channels=3, size=(5, 4), classes=3):
             attributes=attributes,
             tensors=tensors or {},
         )
-        place(node, *operands)
+        self.place(node, *operands)
 
-    def rescale(name, shape, operand, shift=12):
-        count = shape[0]
+    def windowed(self, name, kind, operand, *, channels=None, tensors=None, **attributes):
+        """A node with ``kernel``, ``stride`` and ``pad``."""
+        shape = self.shape_of(operand)
+        (kh, kw), (sh, sw) = attributes["kernel"], attributes["stride"]
+        top, bottom, left, right = attributes["pad"]
+        rows = (shape[1] + top + bottom - kh) // sh + 1
+        columns = (shape[2] + left + right - kw) // sw + 1
+        shape_out = (channels or shape[0], rows, columns)
+        self.simple(
+            name, kind, shape, operand, shape_out=shape_out, tensors=tensors or {}, **attributes
+        )
+
+    def conv8(self, name, operand, *, channels, zero=None, groups=1, **attributes):
+        inputs = self.shape_of(operand)[0]
+        weight = self.rng.integers(
+            -127, 128, (channels, inputs // groups, *attributes["kernel"]), np.int8
+        )
+        tensors = {"weight": weight, "zero": np.array(zero or [0] * inputs, np.int16)}
+        self.windowed(
+            name, "conv8", operand, channels=channels, tensors=tensors, groups=groups, **attributes
+        )
+
+    def rescale(self, name, operand, shift=12):
+        shape = self.shape_of(operand)
         tensors = {
-            "mult": rng.integers(-300, 300, count),
-            "bias": rng.integers(-(1 << 14), 1 << 20, count),
+            "mult": self.rng.integers(-300, 300, shape[0]),
+            "bias": self.rng.integers(-(1 << 14), 1 << 20, shape[0]),
             "shift": np.array(shift, np.int64),
         }
-        simple(name, "rescale", shape, operand, tensors=tensors)
+        self.simple(name, "rescale", shape, operand, tensors=tensors)
 
-    def add(name, shape, *operands, bits=8, signed=False):
+    def add(self, name, *operands, bits=8, signed=False):
         tensors = {"scale": np.array([0.125])}
-        simple(name, "add", shape, *operands, tensors=tensors, bits=bits, signed=signed)
+        shape = self.shape_of(operands[0])
+        self.simple(name, "add", shape, *operands, tensors=tensors, bits=bits, signed=signed)
 
-    simple("input", "input", (2, *size), bits=8, signed=False)
-    simple(
-        "stem",
-        "conv8",
-        (2, *size),
-        "input",
-        shape_out=stem_shape,
-        tensors={
-            "weight": rng.integers(-127, 128, (channels, 2, 3, 3)).astype(np.int8),
-            "zero": np.array([73, 120], np.int16),
-        },
-        kernel=(3, 3),
-        stride=(1, 1),
-        pad=(1, 1, 1, 1),
-    )
-    rescale("stem.rescale", stem_shape, "stem")
-    add("stem.add", stem_shape, "stem.rescale")
+    def concat(self, name, *operands, bits=8, signed=False):
+        shapes = [self.shape_of(operand) for operand in operands]
+        shape = (sum(shape[0] for shape in shapes), *shapes[0][1:])
+        tensors = {"scale": np.array([0.125])}
+        self.simple(name, "concat", shape, *operands, tensors=tensors, bits=bits, signed=signed)
+
+    def bounds(self, name):
+        return value_ranges(self.network())[name]
+
+    def logits(self, operand, classes):
+        """A last linear layer with its rescale."""
+        channels = self.shape_of(operand)[0]
+        self.simple(
+            "fc",
+            "linear8",
+            (channels, 1, 1),
+            operand,
+            shape_out=(classes, 1, 1),
+            tensors={
+                "weight": self.rng.integers(-127, 128, (classes, channels)).astype(np.int8),
+                "zero": np.zeros(channels, np.int16),
+            },
+        )
+        self.rescale("fc.rescale", "fc", shift=4)
+        self.add("logits", "fc.rescale", bits=24, signed=True)
+
+
+WINDOW = {"kernel": (3, 3), "stride": (1, 1), "pad": (1, 1, 1, 1)}
+HALVE = {"kernel": (3, 2), "stride": (2, 2), "pad": (0, 1, 0, 1)}
+
+
+def residual_network(seed=0, *, channels=3, size=(5, 4), classes=3):
+    """Stem, one residual block of two PA convolutions and a downsample, pooling, logits."""
+    rng = np.random.default_rng(seed)
+    b = Builder(rng)
+    b.simple("input", "input", (2, *size), bits=8, signed=False)
+    b.conv8("stem", "input", channels=channels, zero=[73, 120], **WINDOW)
+    b.rescale("stem.rescale", "stem")
+    b.add("stem.add", "stem.rescale")
+    stem_shape = b.shape_of("stem.add")
     first = pa_node(rng, name="conv1", shape_in=stem_shape, out_channels=4, stride=(2, 2))
-    place(first, "stem.add")
-    bounds = value_ranges(Network(nodes=tuple(nodes), edges=tuple(edges)))["conv1"]
-    middle = first.shape_out
-    place(
+    b.place(first, "stem.add")
+    b.place(
         pa_node(
             rng,
             name="conv2",
-            shape_in=middle,
+            shape_in=first.shape_out,
             out_channels=4,
             m=2,
             n=3,
             act_bits=16,
             act_signed=True,
-            bounds=bounds,
+            bounds=b.bounds("conv1"),
         ),
         "conv1",
     )
-    rescale("conv2.rescale", middle, "conv2")
-    place(
+    b.rescale("conv2.rescale", "conv2")
+    b.place(
         pa_node(
             rng,
             name="down",
@@ -165,20 +215,53 @@ def residual_network(seed=0, *, channels=3, size=(5, 4), classes=3):
         ),
         "stem.add",
     )
-    rescale("down.rescale", middle, "down")
-    add("sum", middle, "conv2.rescale", "down.rescale")
-    simple("pool", "global_avg_pool", middle, "sum", shape_out=(4, 1, 1))
-    simple(
-        "fc",
-        "linear8",
-        (4, 1, 1),
-        "pool",
-        shape_out=(classes, 1, 1),
-        tensors={
-            "weight": rng.integers(-127, 128, (classes, 4)).astype(np.int8),
-            "zero": np.zeros(4, np.int16),
-        },
+    b.rescale("down.rescale", "down")
+    b.add("sum", "conv2.rescale", "down.rescale")
+    b.simple("pool", "global_avg_pool", first.shape_out, "sum", shape_out=(4, 1, 1))
+    b.logits("pool", classes)
+    return b.network()
+
+
+def mixed_network(seed=0, *, size=(7, 6), classes=3, signed=False):
+    """Every other kind of node: grouped and depthwise 8-bit convolutions, pools, concatenations."""
+    rng = np.random.default_rng(seed)
+    b = Builder(rng)
+    b.simple("input", "input", (2, *size), bits=8, signed=False)
+    b.conv8("stem", "input", channels=4, zero=[73, 120], groups=2, **WINDOW)
+    b.rescale("stem.rescale", "stem")
+    b.add("stem.add", "stem.rescale", signed=signed)
+    b.windowed("max", "max_pool", "stem.add", **HALVE)
+    b.conv8("depthwise", "stem.add", channels=4, groups=4, **HALVE)
+    b.rescale("depthwise.rescale", "depthwise")
+    b.add("depthwise.add", "depthwise.rescale", signed=signed)
+    b.concat("pair", "max", "depthwise.add", signed=signed)
+    b.concat("triple", "pair", "max", signed=signed)
+    b.windowed("avg", "avg_pool", "triple", **{**HALVE, "stride": (1, 1)})
+    b.place(
+        pa_node(
+            rng,
+            name="conv",
+            shape_in=b.shape_of("avg"),
+            out_channels=5,
+            kernel=(1, 1),
+            pad=(0, 0, 0, 0),
+            act_bits=12,
+            act_signed=signed,
+            bounds=b.bounds("avg"),
+        ),
+        "avg",
     )
-    rescale("fc.rescale", (classes, 1, 1), "fc", shift=4)
-    add("logits", (classes, 1, 1), "fc.rescale", bits=24, signed=True)
-    return Network(nodes=tuple(nodes), edges=tuple(edges))
+    b.rescale("conv.rescale", "conv")
+    b.add("conv.add", "conv.rescale", signed=signed)
+    b.conv8(
+        "flatten",
+        "conv.add",
+        channels=6,
+        kernel=b.shape_of("conv.add")[1:],
+        stride=(1, 1),
+        pad=(0, 0, 0, 0),
+    )
+    b.rescale("flatten.rescale", "flatten")
+    b.add("flatten.add", "flatten.rescale", signed=signed)
+    b.logits("flatten.add", classes)
+    return b.network()

@@ -4,10 +4,10 @@ import itertools
 
 import numpy as np
 import pytest
-from pa_networks import residual_network, single_conv
+from pa_networks import mixed_network, residual_network, single_conv
 
-from pa_artifact import ArtifactError, value_ranges
-from pa_artifact.ranges import format_range
+from pa_artifact import ArtifactError, Node, value_ranges
+from pa_artifact.ranges import format_range, node_range
 from pa_nn import golden
 
 
@@ -38,6 +38,51 @@ def test_accumulators_attain_the_bound_of_every_code(seed):
     bounds = value_ranges(network)["conv"]
     assert np.array_equal(bounds[:, 0], np.min(sums, axis=0))
     assert np.array_equal(bounds[:, 1], np.max(sums, axis=0))
+
+
+@pytest.mark.parametrize("signed", [False, True])
+@pytest.mark.parametrize("seed", range(3))
+def test_pools_and_groups_stay_in_range(seed, signed):
+    network = mixed_network(seed=seed, signed=signed)
+    images = np.random.default_rng(seed).integers(0, 256, (20, 2, 7, 6))
+    images[0], images[1] = 0, 255
+    ranges = value_ranges(network)
+    for name, values in golden.run(network, images, fast=True).items():
+        low, high = ranges[name][:, 0], ranges[name][:, 1]
+        assert (values.amin(dim=(0, 2, 3)).numpy() >= low).all(), name
+        assert (values.amax(dim=(0, 2, 3)).numpy() <= high).all(), name
+
+
+def test_a_group_counts_its_own_channels_only():
+    """Against the convolution of each group by itself."""
+    network = mixed_network()
+    node, bounds = network.node("stem"), value_ranges(network)["stem"]
+    for o in range(4):
+        weight = node.tensors["weight"][o, 0].astype(int)
+        zero = int(node.tensors["zero"][o // 2])
+        low = np.minimum(weight * (0 - zero), weight * (255 - zero)).sum()
+        high = np.maximum(weight * (0 - zero), weight * (255 - zero)).sum()
+        assert bounds[o].tolist() == [low, high]
+
+
+@pytest.mark.parametrize("pad", [(0, 0, 0, 0), (1, 0, 1, 1), (2, 2, 0, 1)])
+@pytest.mark.parametrize("stride", [(1, 1), (2, 3)])
+def test_sums_of_windows_attain_their_bounds(pad, stride):
+    """Every corner of the range of the values, in windows with and without padding."""
+    for low, high in ((-3, 5), (2, 5), (-5, -2)):
+        rows, columns = 4 + pad[0] + pad[1] - 3, 5 + pad[2] + pad[3] - 3
+        node = Node(
+            name="avg",
+            kind="avg_pool",
+            shape_in=(1, 4, 5),
+            shape_out=(1, rows // stride[0] + 1, columns // stride[1] + 1),
+            attributes={"kernel": (3, 3), "stride": stride, "pad": pad},
+        )
+        sums = [
+            golden.avg_pool(np.full((1, 4, 5), value), (3, 3), stride, pad) for value in (low, high)
+        ]
+        expected = [int(min(s.min() for s in sums)), int(max(s.max() for s in sums))]
+        assert node_range(node, [np.array([[low, high]])]).tolist() == [expected]
 
 
 def test_formats():

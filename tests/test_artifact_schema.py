@@ -10,14 +10,14 @@ WINDOW = {"kernel": [3, 1], "stride": [1, 2], "pad": [0, 1, 2, 3]}
 
 def test_lists_become_tuples():
     parsed = parse_attributes("a", "conv8", WINDOW)
-    assert parsed == {"kernel": (3, 1), "stride": (1, 2), "pad": (0, 1, 2, 3)}
+    assert parsed == {"kernel": (3, 1), "stride": (1, 2), "pad": (0, 1, 2, 3), "groups": 1}
     assert parse_shape("shape", [1, 2, 3]) == (1, 2, 3)
 
 
 def test_symbols_of_shapes():
     attributes = {"kernel": (3, 1), "m": 4, "n": 5}
     table = symbols(attributes, (7, 8, 9), (10, 8, 9))
-    assert table == {"C": 7, "O": 10, "kh": 3, "kw": 1, "M+1": 5, "N+1": 6, "N": 5}
+    assert table == {"C": 7, "O": 10, "C/groups": 7, "kh": 3, "kw": 1, "M+1": 5, "N+1": 6, "N": 5}
 
 
 def test_every_tensor_of_every_kind_has_known_symbols():
@@ -35,7 +35,8 @@ def test_every_tensor_of_every_kind_has_known_symbols():
         ({"kernel": [3, 1.0]}, r"a: kernel must be an integer from 1 to 255, not 1\.0"),
         ({"kernel": [3, True]}, "a: kernel must be an integer from 1 to 255, not True"),
         ({"pad": [0, 0, 0, 256]}, "a: pad must be an integer from 0 to 255, not 256"),
-        ({"groups": 2}, "a: a conv8 has no attribute 'groups'"),
+        ({"groups": 0}, "a: groups must be an integer from 1 to 65536, not 0"),
+        ({"dilation": 2}, "a: a conv8 has no attribute 'dilation'"),
     ],
 )
 def test_bad_attributes(changes, message):

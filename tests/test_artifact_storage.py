@@ -2,14 +2,16 @@
 
 import json
 import struct
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pa_networks import residual_network, single_conv
+from pa_networks import mixed_network, residual_network, single_conv
 
 import pa_artifact
+import sim
 from pa_artifact import ArtifactError
 
 
@@ -52,8 +54,11 @@ def file(tmp_path):
     return path
 
 
-def test_round_trip(file):
-    expected, actual = residual_network(), pa_artifact.read(file)
+@pytest.mark.parametrize("build", [residual_network, mixed_network])
+def test_round_trip(build, tmp_path):
+    expected, file = build(), tmp_path / "network.pa"
+    pa_artifact.write(file, expected)
+    actual = pa_artifact.read(file)
     assert actual.edges == expected.edges
     assert actual.producer == expected.producer
     for left, right in zip(actual.nodes, expected.nodes, strict=True):
@@ -65,6 +70,16 @@ def test_round_trip(file):
             for key in mine:
                 assert mine[key].dtype == other[key].dtype
                 assert np.array_equal(mine[key], other[key])
+
+
+def test_a_file_without_groups_keeps_its_bytes(tmp_path):
+    trained = Path(sim.__file__).with_name("data") / "resnet8.pa"
+    network = pa_artifact.read(trained)
+    assert network.node("conv1").attributes["groups"] == 1
+    pa_artifact.write(tmp_path / "again.pa", network)
+    assert (tmp_path / "again.pa").read_bytes() == trained.read_bytes()
+    header, _ = content(trained)
+    assert "groups" not in header["__metadata__"]["nodes"]
 
 
 def test_same_network_same_bytes(tmp_path):

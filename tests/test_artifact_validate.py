@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from pa_networks import residual_network, single_conv
+from pa_networks import mixed_network, residual_network, single_conv
 
-from pa_artifact import ArtifactError, Network, validate
+from pa_artifact import ArtifactError, Network, Node, validate
 from pa_artifact.validate import topological_order
 
 
@@ -39,6 +39,8 @@ def put(index, value):
 def test_valid_networks():
     validate(single_conv())
     validate(residual_network())
+    validate(mixed_network())
+    validate(mixed_network(signed=True))
     validate(single_conv(m=1, n=1, act_bits=1, kernel=(1, 1), pad=(0, 0, 0, 0)))
     validate(single_conv(m=255, n=255, act_bits=12, act_signed=True, stride=(2, 3)))
 
@@ -173,6 +175,93 @@ def test_nodes_of_a_network(name, options, message):
         validate(changed(residual_network(), name, **options))
 
 
+@pytest.mark.parametrize(
+    ("name", "attributes", "message"),
+    [
+        ("stem", {"groups": 3}, "stem: groups must divide the 2 input channels, not 3"),
+        ("stem", {"groups": 1}, r"stem: weight must have shape \(4, 2, 3, 3\), not \(4, 1"),
+        ("depthwise", {"groups": 0}, "depthwise: groups must be an integer from 1 to 65536"),
+        ("max", {"stride": (1, 2)}, r"max: shape_out must be \(4, 6, 3\), not \(4, 3, 3\)"),
+        ("max", {"kernel": (9, 2)}, "larger than the padded image 8x7"),
+        ("max", {"bits": 8}, "max: a max_pool has no attribute 'bits'"),
+        ("avg", {"pad": (0, 1, 0, 2)}, r"avg: shape_out must be \(12, 2, 4\), not"),
+        ("pair", {"bits": 9}, "pair: bits is 9, but that of its operand max is 8"),
+        ("triple", {"signed": True}, "triple: signed is True, but that of its operand pair is"),
+    ],
+)
+def test_pools_groups_and_concatenations(name, attributes, message):
+    with pytest.raises(ArtifactError, match=message):
+        validate(changed(mixed_network(), name, attributes=attributes))
+
+
+def test_groups_must_divide_the_results():
+    network = mixed_network()
+    wrong = changed(
+        network,
+        "stem",
+        shape_out=(3, 7, 6),
+        tensors={"weight": np.zeros((3, 1, 3, 3), np.int8)},
+    )
+    with pytest.raises(ArtifactError, match="stem: groups must divide the 3 output channels"):
+        validate(wrong)
+
+
+@pytest.mark.parametrize("name", ["max", "avg"])
+def test_windows_on_padding_alone_are_refused(name):
+    network = mixed_network()
+    pad = (0, 5, 0, 1)
+    channels, height, width = network.node(name).shape_in
+    stride = network.node(name).attributes["stride"]
+    shape = (channels, (height + 5 - 3) // stride[0] + 1, (width + 1 - 2) // stride[1] + 1)
+    wrong = changed(network, name, attributes={"pad": pad}, shape_out=shape)
+    message = rf"{name}: pad \(0, 5, 0, 1\) leaves windows of kernel \(3, 2\) entirely on padding"
+    with pytest.raises(ArtifactError, match=message):
+        validate(wrong)
+
+
+def test_operands_of_a_concatenation_agree():
+    network = mixed_network()
+    wrong = changed(network, "depthwise.add", tensors={"scale": np.array([0.5])})
+    with pytest.raises(ArtifactError, match=r"scale is 0\.125, but that of .* depth.* is 0\.5"):
+        validate(wrong)
+    with pytest.raises(ArtifactError, match=r"pair: scale must be above 0, not 0\.0"):
+        validate(changed(network, "pair", tensors={"scale": np.zeros(1)}))
+    wrong = changed(network, "pair", shape_in=(9, 3, 3), shape_out=(9, 3, 3))
+    with pytest.raises(ArtifactError, match=r"but its operands give \(4, 3, 3\) and \(4, 3, 3\)"):
+        validate(wrong)
+
+
+@pytest.mark.parametrize(
+    ("name", "operand", "message"),
+    [
+        ("max", "stem.rescale", "max: a max_pool takes fixed point .* not what the rescale stem"),
+        ("pair", "max", "pair: a concat takes fixed point .* not what the conv8 depthwise gives"),
+    ],
+)
+def test_what_has_no_number_format(name, operand, message):
+    network = mixed_network()
+    other = {"max": ("stem.rescale", "max"), "pair": ("depthwise", "pair")}[name]
+    replaced = {"max": ("stem.add", "max"), "pair": ("depthwise.add", "pair")}[name]
+    edges = tuple(other if edge == replaced else edge for edge in network.edges)
+    with pytest.raises(ArtifactError, match=message):
+        validate(replace(network, edges=edges))
+
+
+def test_pixels_have_no_scale():
+    image = mixed_network().nodes[0]
+    node = Node(
+        name="twice",
+        kind="concat",
+        shape_in=(4, 7, 6),
+        shape_out=(4, 7, 6),
+        attributes={"bits": 8, "signed": False},
+        tensors={"scale": np.ones(1)},
+    )
+    edges = (("input", "twice"), ("input", "twice"))
+    with pytest.raises(ArtifactError, match="twice: a concat takes no input, which has no scale"):
+        validate(Network(nodes=(image, node), edges=edges))
+
+
 def test_operand_shapes_must_agree():
     network = residual_network()
     fc = network.node("fc")
@@ -202,8 +291,8 @@ def test_range_must_cover_the_operand():
 
 def test_graph():
     assert topological_order("abc", [("c", "a"), ("a", "b")]) == ["c", "a", "b"]
-    with pytest.raises(ArtifactError, match="cycle through or before 'a'"):
-        topological_order("abc", [("a", "b"), ("b", "a")])
+    with pytest.raises(ArtifactError, match="cycle: 'a' -> 'b' -> 'a'"):
+        topological_order("abc", [("a", "b"), ("b", "a"), ("a", "c")])
     with pytest.raises(ArtifactError, match="two nodes called 'a'"):
         topological_order("aa", [])
     with pytest.raises(ArtifactError, match="names no node 'd'"):

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pa_networks import pa_node, residual_network, single_conv
+from pa_networks import mixed_network, pa_node, residual_network, single_conv
 
 from pa_artifact import ArtifactError
 from pa_nn import golden
@@ -154,6 +154,62 @@ def test_whole_network_fast_equals_clear():
         assert value.shape == (3, *shape)
         assert value.dtype == torch.int64
     assert len(clear["logits"].unique()) > 3
+
+
+@pytest.mark.parametrize("signed", [False, True])
+def test_pools_groups_and_concatenations_fast_equals_clear(signed):
+    network = mixed_network(seed=2, signed=signed)
+    images = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (3, 2, 7, 6)))
+    clear, fast = golden.run(network, images), golden.run(network, images, fast=True)
+    for name, value in clear.items():
+        assert torch.equal(value, fast[name]), name
+        assert value.shape == (3, *network.node(name).shape_out)
+        assert torch.equal(golden.run(network, images[1])[name], value[1]), name
+    pair = torch.cat([clear["max"], clear["depthwise.add"]], dim=1)
+    assert torch.equal(clear["pair"], pair)
+    assert torch.equal(clear["triple"], torch.cat([pair, clear["max"]], dim=1))
+
+
+@given(SHAPES, st.sampled_from([(4, 6), (2, 4), (1, 3)]), st.integers(0, 2**32 - 1))
+@settings(max_examples=30, deadline=None)
+def test_grouped_convolution_is_one_of_each_group(options, groups, seed):
+    """Tap by tap, with zero points and padding of any kind."""
+    rng = np.random.default_rng(seed)
+    count, channels = groups[0], 4
+    outputs = groups[0] * options["out_channels"]
+    kernel, stride, pad = options["kernel"], options["stride"], options["pad"]
+    acts = rng.integers(-40, 300, (2, channels, 4, 5))
+    weight = rng.integers(-128, 128, (outputs, channels // count, *kernel))
+    zero = rng.integers(-300, 300, channels)
+    top, bottom, left, right = pad
+    x = np.pad(acts - zero[:, None, None], ((0, 0), (0, 0), (top, bottom), (left, right)))
+    result = golden.conv8(acts, weight, zero, stride, pad)
+    for o, y, column in np.ndindex(outputs, *result.shape[2:]):
+        first = o // (outputs // count) * (channels // count)
+        window = x[
+            :,
+            first : first + channels // count,
+            y * stride[0] : y * stride[0] + kernel[0],
+            column * stride[1] : column * stride[1] + kernel[1],
+        ]
+        expected = (window * weight[o]).sum(axis=(1, 2, 3))
+        assert np.array_equal(result[:, o, y, column].numpy(), expected)
+    assert torch.equal(golden.conv8_fast(acts, weight, zero, stride, pad), result)
+
+
+@pytest.mark.parametrize("pad", [(0, 0, 0, 0), (1, 0, 2, 1)])
+@pytest.mark.parametrize("stride", [(1, 1), (2, 3)])
+def test_pools_are_those_of_floats(pad, stride):
+    values = torch.from_numpy(np.random.default_rng(3).integers(-200, 100, (2, 3, 6, 7)))
+    top, bottom, left, right = pad
+    around = (left, right, top, bottom)
+    largest = F.max_pool2d(F.pad(values.double(), around, value=-torch.inf), (3, 4), stride)
+    assert torch.equal(golden.max_pool(values, (3, 4), stride, pad), largest.long())
+    padded = F.pad(values.double(), around)
+    sums = F.avg_pool2d(padded, (3, 4), stride, divisor_override=1)
+    assert torch.equal(golden.avg_pool(values, (3, 4), stride, pad), sums.long())
+    with pytest.raises(TypeError, match=r"must be integers, not torch\.float32"):
+        golden.avg_pool(values.float(), (3, 4), stride, pad)
 
 
 def test_network_accepts_numpy_and_single_images():

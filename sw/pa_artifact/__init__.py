@@ -5,6 +5,7 @@ they came from, in one safetensors file.  :func:`write` makes a whole file or no
 trusts nothing, and every contradiction is one :class:`ArtifactError` of one line.
 """
 
+from pa_artifact.formats import value_formats
 from pa_artifact.network import ArtifactError, Network, Node
 from pa_artifact.ranges import value_ranges
 from pa_artifact.storage import SCHEMA, read, write
@@ -17,6 +18,7 @@ __all__ = [
     "Node",
     "read",
     "validate",
+    "value_formats",
     "value_ranges",
     "write",
 ]

@@ -24,7 +24,8 @@ class Node:
     kind : :class:`str`
         One of :data:`pa_artifact.schema.KINDS`.
     shape_in, shape_out : :class:`tuple` of three :class:`int`
-        Channels, height and width of one operand and of the result (an ``input`` has equal ones).
+        Channels, height and width of one operand (of a ``concat``: of all of them together) and of
+        the result; an ``input`` has equal ones.
     attributes : :class:`dict`
         The integers, flags and names of the kind; lists are tuples here.
     tensors : :class:`dict` of :class:`numpy.ndarray`

@@ -6,7 +6,7 @@ import numpy as np
 
 from pa_artifact.network import ArtifactError, Network, Node
 
-__all__ = ["format_range", "node_range", "value_ranges"]
+__all__ = ["format_range", "node_range", "taps_inside", "value_ranges"]
 
 # Integers below this are exact in float64, so that no implementation can lose one.
 EXACT = 1 << 53
@@ -54,17 +54,19 @@ def _input(node: Node, operands: Sequence[np.ndarray]) -> np.ndarray:
 
 def _products(node: Node, operands: Sequence[np.ndarray]) -> np.ndarray:
     weight = node.tensors["weight"].astype(np.int64)
-    weight = weight.reshape(*weight.shape[:2], -1)
+    groups = node.attributes.get("groups", 1)
+    # Output channels by their group, and the input channels that each group takes.
+    weight = weight.reshape(groups, -1, weight.shape[1], weight[0, 0].size)
     bounds = operands[0] - node.tensors["zero"].astype(np.int64)[:, None]
     # A tap on padding contributes 0.
-    low = np.minimum(bounds[:, 0], 0)[None, :, None]
-    high = np.maximum(bounds[:, 1], 0)[None, :, None]
+    low = np.minimum(bounds[:, 0], 0).reshape(groups, 1, -1, 1)
+    high = np.maximum(bounds[:, 1], 0).reshape(groups, 1, -1, 1)
     widest = max(-int(low.min()), int(high.max()))
-    if widest * 128 * weight[0].size >= 1 << 62:
+    if widest * 128 * weight[0, 0].size >= 1 << 62:
         raise ArtifactError(f"{node.name}: inputs up to {widest} are too wide for a {node.kind}")
     positive, negative = np.maximum(weight, 0), np.minimum(weight, 0)
-    lowest = (positive * low + negative * high).sum(axis=(1, 2))
-    highest = (positive * high + negative * low).sum(axis=(1, 2))
+    lowest = (positive * low + negative * high).sum(axis=(2, 3)).ravel()
+    highest = (positive * high + negative * low).sum(axis=(2, 3)).ravel()
     return _checked(node, lowest.tolist(), highest.tolist())
 
 
@@ -101,10 +103,41 @@ def _add(node: Node, operands: Sequence[np.ndarray]) -> np.ndarray:
     return _checked(node, clipped[:, 0].tolist(), clipped[:, 1].tolist())
 
 
+def _concat(node: Node, operands: Sequence[np.ndarray]) -> np.ndarray:
+    return np.concatenate(operands)
+
+
+def _max_pool(node: Node, operands: Sequence[np.ndarray]) -> np.ndarray:
+    # No window lies on padding alone, so padding is never what is left.
+    return operands[0]
+
+
+def taps_inside(node: Node) -> tuple[np.ndarray, np.ndarray]:
+    """How many rows, and columns, of each window of a pooling node lie inside the image."""
+    top, _, left, _ = node.attributes["pad"]
+    axes = []
+    for axis, before in ((0, top), (1, left)):
+        size, steps = node.shape_in[axis + 1], node.shape_out[axis + 1]
+        first = np.arange(steps) * node.attributes["stride"][axis] - before
+        last = np.minimum(first + node.attributes["kernel"][axis], size)
+        axes.append(np.maximum(last - np.maximum(first, 0), 0))
+    return axes[0], axes[1]
+
+
+def _avg_pool(node: Node, operands: Sequence[np.ndarray]) -> np.ndarray:
+    rows, columns = taps_inside(node)
+    return _sums(node, operands[0], (rows.min() * columns.min(), rows.max() * columns.max()))
+
+
 def _global_avg_pool(node: Node, operands: Sequence[np.ndarray]) -> np.ndarray:
     pixels = node.shape_in[1] * node.shape_in[2]
-    low = [int(value) * pixels for value in operands[0][:, 0]]
-    high = [int(value) * pixels for value in operands[0][:, 1]]
+    return _sums(node, operands[0], (pixels, pixels))
+
+
+def _sums(node: Node, bounds: np.ndarray, taps: tuple[int, int]) -> np.ndarray:
+    """The range of a sum of at least, and at most, so many values."""
+    low = [min(int(value) * int(count) for count in taps) for value in bounds[:, 0]]
+    high = [max(int(value) * int(count) for count in taps) for value in bounds[:, 1]]
     return _checked(node, low, high)
 
 
@@ -114,6 +147,9 @@ _RULES = {
     "pa_conv": _pa_conv,
     "rescale": _rescale,
     "add": _add,
+    "concat": _concat,
+    "max_pool": _max_pool,
+    "avg_pool": _avg_pool,
     "global_avg_pool": _global_avg_pool,
     "linear8": _products,
 }

@@ -24,10 +24,14 @@ Check = Callable[[str, Any], Any]
 
 @dataclass(frozen=True, kw_only=True)
 class Kind:
-    """A kind of node: how many operands it takes, its attributes and its tensors."""
+    """A kind of node: how many operands it takes, its attributes and its tensors.
+
+    Attributes in ``defaults`` may be left out, which means the value there.
+    """
 
     operands: tuple[int, int | None]
     attributes: Mapping[str, Check] = field(default_factory=dict)
+    defaults: Mapping[str, Any] = field(default_factory=dict)
     tensors: Mapping[str, TensorSpec] = field(default_factory=dict)
 
 
@@ -81,9 +85,10 @@ KINDS: dict[str, Kind] = {
     ),
     "conv8": Kind(
         operands=(1, 1),
-        attributes=_WINDOW,
+        attributes={**_WINDOW, "groups": integer(1, LARGEST_DIMENSION)},
+        defaults={"groups": 1},
         tensors={
-            "weight": TensorSpec("int8", ("O", "C", "kh", "kw")),
+            "weight": TensorSpec("int8", ("O", "C/groups", "kh", "kw")),
             "zero": TensorSpec("int16", ("C",)),
         },
     ),
@@ -120,6 +125,13 @@ KINDS: dict[str, Kind] = {
         attributes={"bits": integer(1, 48), "signed": flag},
         tensors={"scale": TensorSpec("float64", (1,))},
     ),
+    "concat": Kind(
+        operands=(1, None),
+        attributes={"bits": integer(1, 48), "signed": flag},
+        tensors={"scale": TensorSpec("float64", (1,))},
+    ),
+    "max_pool": Kind(operands=(1, 1), attributes=_WINDOW),
+    "avg_pool": Kind(operands=(1, 1), attributes=_WINDOW),
     "global_avg_pool": Kind(operands=(1, 1)),
     "linear8": Kind(
         operands=(1, 1),
@@ -132,8 +144,9 @@ KINDS: dict[str, Kind] = {
 
 
 def parse_attributes(name: str, kind: str, raw: Mapping[str, Any]) -> dict[str, Any]:
-    """Check the attributes of node ``name`` and return them with lists as tuples."""
+    """Check the attributes of node ``name``; lists become tuples, what was left out its default."""
     known = KINDS[kind].attributes
+    raw = {**KINDS[kind].defaults, **raw}
     for key in raw:
         if key not in known:
             raise ArtifactError(f"{name}: a {kind} has no attribute {key!r}")
@@ -148,6 +161,7 @@ def symbols(
 ) -> dict[str, int]:
     """The numbers behind the symbols that :class:`TensorSpec` uses."""
     table = {"C": shape_in[0], "O": shape_out[0]}
+    table["C/groups"] = shape_in[0] // attributes.get("groups", 1)
     if "kernel" in attributes:
         table["kh"], table["kw"] = attributes["kernel"]
     if "m" in attributes:

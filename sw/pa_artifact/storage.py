@@ -72,12 +72,13 @@ def _serialise(tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -
 
 
 def _node_object(node: Node) -> dict[str, Any]:
+    defaults = KINDS[node.kind].defaults.items()
     return {
         "name": node.name,
         "kind": node.kind,
         "shape_in": list(node.shape_in),
         "shape_out": list(node.shape_out),
-        **node.attributes,
+        **{key: value for key, value in node.attributes.items() if (key, value) not in defaults},
     }
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from pa_artifact.network import ArtifactError, Network, Node
-from pa_artifact.ranges import EXACT, format_range, node_range
+from pa_artifact.ranges import EXACT, format_range, node_range, taps_inside
 from pa_artifact.schema import KINDS, TensorSpec, parse_attributes, parse_shape, symbols
 
 __all__ = ["topological_order", "validate"]
@@ -32,6 +32,10 @@ def validate(network: Network) -> None:
         bounds = [ranges[operand.name] for operand in operands]
         if node.kind == "pa_conv":
             _check_input_range(node, bounds[0])
+        if node.kind == "max_pool":
+            _fixed_point(network, node, operands[0])
+        if node.kind == "concat":
+            _check_concat(network, node, operands)
         ranges[node.name] = node_range(node, bounds)
 
 
@@ -65,9 +69,19 @@ def topological_order(names: Iterable[str], edges: Iterable[tuple[str, str]]) ->
             if not waiting[consumer]:
                 ready.append(consumer)
     if len(order) != len(waiting):
-        left = next(name for name in waiting if name not in order)
-        raise ArtifactError(f"The graph has a cycle through or before {left!r}")
+        raise ArtifactError(f"The graph has a cycle: {_cycle(waiting)}")
     return order
+
+
+def _cycle(waiting: dict[str, set[str]]) -> str:
+    """A cycle among the names that wait for others, as ``a -> b -> a``."""
+    name = next(name for name, before in waiting.items() if before)
+    path: list[str] = []
+    while name not in path:
+        path.append(name)
+        name = min(waiting[name])
+    around = [name, *path[path.index(name) :][::-1]]
+    return " -> ".join(repr(step) for step in around)
 
 
 def check_node(node: Node) -> None:
@@ -81,6 +95,7 @@ def check_node(node: Node) -> None:
     parse_shape(f"{node.name}: shape_in", node.shape_in)
     parse_shape(f"{node.name}: shape_out", node.shape_out)
     parse_attributes(node.name, node.kind, node.attributes)
+    _check_groups(node)
     _check_tensors(node)
     _check_shapes(node)
     for key, value in node.source.items():
@@ -92,8 +107,17 @@ def check_node(node: Node) -> None:
         _check_pa_conv(node)
     if node.kind == "rescale":
         _check_rescale(node)
-    if node.kind == "add" and not (scale := float(node.tensors["scale"][0])) > 0:
+    if node.kind in ("add", "concat") and not (scale := float(node.tensors["scale"][0])) > 0:
         raise ArtifactError(f"{node.name}: scale must be above 0, not {scale}")
+
+
+def _check_groups(node: Node) -> None:
+    groups = node.attributes.get("groups", 1)
+    for what, channels in (("input", node.shape_in[0]), ("output", node.shape_out[0])):
+        if channels % groups:
+            raise ArtifactError(
+                f"{node.name}: groups must divide the {channels} {what} channels, not {groups}"
+            )
 
 
 def _check_tensors(node: Node) -> None:
@@ -122,6 +146,8 @@ def _check_shapes(node: Node) -> None:
     channels, height, width = node.shape_in
     if node.kind in ("conv8", "pa_conv"):
         expected = (node.shape_out[0], *_window_shape(node, height, width))
+    elif node.kind in ("max_pool", "avg_pool"):
+        expected = (channels, *_window_shape(node, height, width))
     elif node.kind == "global_avg_pool":
         expected = (channels, 1, 1)
     elif node.kind == "linear8":
@@ -132,6 +158,11 @@ def _check_shapes(node: Node) -> None:
         expected = node.shape_in
     if tuple(node.shape_out) != expected:
         raise ArtifactError(f"{node.name}: shape_out must be {expected}, not {node.shape_out}")
+    if node.kind in ("max_pool", "avg_pool") and min(map(np.min, taps_inside(node))) == 0:
+        raise ArtifactError(
+            f"{node.name}: pad {node.attributes['pad']} leaves windows of kernel "
+            f"{node.attributes['kernel']} entirely on padding"
+        )
 
 
 def _window_shape(node: Node, height: int, width: int) -> tuple[int, int]:
@@ -192,12 +223,55 @@ def _check_operands(node: Node, operands: tuple[Node, ...]) -> None:
         raise ArtifactError(
             f"{node.name}: a {node.kind} takes {wanted} operands, not {len(operands)}"
         )
+    if node.kind == "concat":
+        _check_joined_shapes(node, operands)
+        return
     for operand in operands:
         if tuple(operand.shape_out) != tuple(node.shape_in):
             raise ArtifactError(
                 f"{node.name}: shape_in is {tuple(node.shape_in)}, but {operand.name} "
                 f"gives {tuple(operand.shape_out)}"
             )
+
+
+def _check_joined_shapes(node: Node, operands: tuple[Node, ...]) -> None:
+    sizes = [tuple(operand.shape_out) for operand in operands]
+    joined = (sum(size[0] for size in sizes), *sizes[0][1:])
+    if joined != tuple(node.shape_in) or any(size[1:] != sizes[0][1:] for size in sizes):
+        raise ArtifactError(
+            f"{node.name}: shape_in is {tuple(node.shape_in)}, but its operands give "
+            + " and ".join(str(size) for size in sizes)
+        )
+
+
+def _fixed_point(network: Network, node: Node, operand: Node) -> Node:
+    """The node that states the number format of ``operand``, which a maximum keeps."""
+    origin = operand
+    while origin.kind == "max_pool":
+        (origin,) = network.inputs_of(origin.name)
+    if origin.kind not in ("input", "add", "concat"):
+        raise ArtifactError(
+            f"{node.name}: a {node.kind} takes fixed point (of an add, concat or max_pool), "
+            f"not what the {origin.kind} {origin.name} gives"
+        )
+    return origin
+
+
+def _check_concat(network: Network, node: Node, operands: tuple[Node, ...]) -> None:
+    for operand in operands:
+        origin = _fixed_point(network, node, operand)
+        if origin.kind == "input":
+            raise ArtifactError(f"{node.name}: a concat takes no input, which has no scale")
+        for what, mine, other in (
+            ("bits", node.attributes["bits"], origin.attributes["bits"]),
+            ("signed", node.attributes["signed"], origin.attributes["signed"]),
+            ("scale", float(node.tensors["scale"][0]), float(origin.tensors["scale"][0])),
+        ):
+            if mine != other:
+                raise ArtifactError(
+                    f"{node.name}: {what} is {mine}, but that of its operand {operand.name} "
+                    f"is {other}"
+                )
 
 
 def _check_input_range(node: Node, actual: np.ndarray) -> None:

@@ -15,8 +15,11 @@ from pa_artifact import ArtifactError, Network, Node
 
 __all__ = [
     "activation_codes",
+    "avg_pool",
     "conv8",
+    "conv8_fast",
     "linear8",
+    "max_pool",
     "pa_conv",
     "pa_conv_fast",
     "rescale",
@@ -125,12 +128,20 @@ def pa_conv_fast(
 def conv8(
     acts: Array, weight: Array, zero: Array, stride: Sequence[int], pad: Sequence[int]
 ) -> torch.Tensor:
-    """``acc = sum w * (p - zero_c)`` over each window, padding ``p - zero_c = 0``; int64."""
+    """``acc = sum w * (x - zero_c)`` over each window, padding ``x - zero_c = 0``; int64.
+
+    ``weight`` is ``(O, C / groups, kh, kw)``: each output channel takes the channels of its group.
+    """
     acts, weight = _integers(acts), _integers(weight)
     x = acts - _integers(zero).view(-1, 1, 1)
     batch = x if x.ndim == 4 else x.unsqueeze(0)
     windows, out_shape = _windows(batch, weight.shape[2:], stride, pad)
-    acc = torch.stack([(windows * row).sum(dim=-1) for row in weight.flatten(1)], dim=1)
+    rows = weight.flatten(1)
+    taps = windows.unflatten(-1, (-1, rows.shape[1]))
+    members = len(rows) // taps.shape[2]
+    acc = torch.stack(
+        [(taps[:, :, o // members] * row).sum(dim=-1) for o, row in enumerate(rows)], dim=1
+    )
     result = acc.view(len(batch), len(weight), *out_shape)
     return result if acts.ndim == 4 else result[0]
 
@@ -145,7 +156,25 @@ def conv8_fast(
         raise OverflowError(f"Sums of {weight[0].numel()} products leave 2^53")
     top, bottom, left, right = pad
     padded = F.pad(x, (left, right, top, bottom)).double()
-    return F.conv2d(padded, weight.double(), stride=tuple(stride)).to(torch.int64)
+    groups = x.shape[-3] // weight.shape[1]
+    acc = F.conv2d(padded, weight.double(), stride=tuple(stride), groups=groups)
+    return acc.to(torch.int64)
+
+
+def max_pool(
+    values: Array, kernel: Sequence[int], stride: Sequence[int], pad: Sequence[int]
+) -> torch.Tensor:
+    """The largest value of each window; padding counts as lower than any; int64."""
+    values = _integers(values)
+    lowest = torch.iinfo(torch.int64).min
+    return _views(values, kernel, stride, pad, lowest).amax(dim=(-2, -1))
+
+
+def avg_pool(
+    values: Array, kernel: Sequence[int], stride: Sequence[int], pad: Sequence[int]
+) -> torch.Tensor:
+    """The sum of each window, to which padding contributes 0; int64."""
+    return _views(_integers(values), kernel, stride, pad).sum(dim=(-2, -1))
 
 
 def linear8(acts: Array, weight: Array, zero: Array) -> torch.Tensor:
@@ -235,7 +264,23 @@ def _add_node(node: Node, operands: Sequence[torch.Tensor], fast: bool) -> torch
     return saturate(total, bits=node.attributes["bits"], signed=node.attributes["signed"])
 
 
-def _pool_node(node: Node, operands: Sequence[torch.Tensor], fast: bool) -> torch.Tensor:
+def _concat_node(node: Node, operands: Sequence[torch.Tensor], fast: bool) -> torch.Tensor:
+    return torch.cat(list(operands), dim=-3)
+
+
+def _window_of(node: Node) -> tuple[Sequence[int], Sequence[int], Sequence[int]]:
+    return node.attributes["kernel"], node.attributes["stride"], node.attributes["pad"]
+
+
+def _max_pool_node(node: Node, operands: Sequence[torch.Tensor], fast: bool) -> torch.Tensor:
+    return max_pool(operands[0], *_window_of(node))
+
+
+def _avg_pool_node(node: Node, operands: Sequence[torch.Tensor], fast: bool) -> torch.Tensor:
+    return avg_pool(operands[0], *_window_of(node))
+
+
+def _global_pool_node(node: Node, operands: Sequence[torch.Tensor], fast: bool) -> torch.Tensor:
     return operands[0].sum(dim=(-2, -1), keepdim=True)
 
 
@@ -245,7 +290,10 @@ _RULES: dict[str, Callable[[Node, Sequence[torch.Tensor], bool], torch.Tensor]] 
     "linear8": _linear8_node,
     "rescale": _rescale_node,
     "add": _add_node,
-    "global_avg_pool": _pool_node,
+    "concat": _concat_node,
+    "max_pool": _max_pool_node,
+    "avg_pool": _avg_pool_node,
+    "global_avg_pool": _global_pool_node,
 }
 
 
@@ -275,9 +323,20 @@ def _windows(
     values: torch.Tensor, kernel: Sequence[int], stride: Sequence[int], pad: Sequence[int]
 ) -> tuple[torch.Tensor, tuple[int, int]]:
     """``(B, C, H, W)`` to ``(B, Ho * Wo, C * kh * kw)``, zeros where a tap is on padding."""
-    top, bottom, left, right = pad
-    padded = F.pad(values, (left, right, top, bottom))
-    windows = padded.unfold(2, kernel[0], stride[0]).unfold(3, kernel[1], stride[1])
+    windows = _views(values, kernel, stride, pad)
     batch, _, rows, columns = windows.shape[:4]
     taps = windows.permute(0, 2, 3, 1, 4, 5).reshape(batch, rows * columns, -1)
     return taps, (rows, columns)
+
+
+def _views(
+    values: torch.Tensor,
+    kernel: Sequence[int],
+    stride: Sequence[int],
+    pad: Sequence[int],
+    padding: int = 0,
+) -> torch.Tensor:
+    """``(..., C, H, W)`` to ``(..., C, Ho, Wo, kh, kw)``."""
+    top, bottom, left, right = pad
+    padded = F.pad(values, (left, right, top, bottom), value=padding)
+    return padded.unfold(-2, kernel[0], stride[0]).unfold(-2, kernel[1], stride[1])
