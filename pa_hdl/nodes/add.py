@@ -7,10 +7,10 @@ import numpy as np
 from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from numpy.typing import NDArray
 
-from pa_hdl.nodes.node import StreamNode, enabled, shape_tuple
+from pa_hdl.nodes.node import StreamNode, Term, enabled, enabled_sum, shape_tuple
 from pa_hdl.nodes.stream import StreamShape
 from pa_hdl.nodes.timing import Curve, Passage, one_per_cycle
-from pa_hdl.popcount import range_shape, tree_levels
+from pa_hdl.popcount import tree_levels
 
 __all__ = ["Add"]
 
@@ -91,38 +91,22 @@ class Add(StreamNode):
         last = enabled(m, enable, "last", self.inputs[0].p.last, self.latency)
         m.d.comb += [self.o.valid.eq(valid), self.o.p.last.eq(last)]
         for lane in range(self.shapes_out[0].lanes):
-            total, bounds = self._sum(m, enable, lane)
+            terms = [
+                Term(value=port.p.data[lane], low=shape.range[0], high=shape.range[1])
+                for port, shape in zip(self.inputs, self.shapes_in, strict=True)
+            ]
+            total = enabled_sum(m, enable, f"sum_{lane}", terms)
             result = Signal(self.shapes_out[0].element, name=f"result_{lane}", reset_less=True)
             with m.If(enable):
-                m.d.sync += result.eq(self._saturated(total, bounds))
+                m.d.sync += result.eq(self._saturated(total))
             m.d.comb += self.o.p.data[lane].eq(result)
         return m
 
-    def _sum(self, m: Module, enable: Value, lane: int) -> tuple[Value, tuple[int, int]]:
-        """Registered tree over one lane of all operands, and the range of its result."""
-        terms = [
-            (port.p.data[lane], shape.range)
-            for port, shape in zip(self.inputs, self.shapes_in, strict=True)
-        ]
-        level = 0
-        while len(terms) > 1:
-            level += 1
-            sums = []
-            for place in range(0, len(terms), 2):
-                pair = terms[place : place + 2]
-                bounds = (sum(low for _, (low, _) in pair), sum(high for _, (_, high) in pair))
-                name = f"sum_{lane}_{level}_{place // 2}"
-                total = Signal(range_shape(*bounds), name=name, reset_less=True)
-                with m.If(enable):
-                    m.d.sync += total.eq(sum((value for value, _ in pair[1:]), pair[0][0]))
-                sums.append((total, bounds))
-            terms = sums
-        return terms[0]
-
-    def _saturated(self, total: Value, bounds: tuple[int, int]) -> Value:
+    def _saturated(self, total: Term) -> Value:
         low, high = self.shapes_out[0].range
-        if bounds[1] > high:
-            total = Mux(total > high, high, total)
-        if bounds[0] < low:
-            total = Mux(total < low, low, total)
-        return total
+        value = total.value
+        if total.high > high:
+            value = Mux(value > high, high, value)
+        if total.low < low:
+            value = Mux(total.value < low, low, value)
+        return value

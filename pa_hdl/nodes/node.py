@@ -1,15 +1,17 @@
 """What all nodes have in common: their ports, and pipelines that halt as a whole."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from amaranth.hdl import Module, Signal, Value
+from amaranth.hdl import Module, Shape, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from pa_hdl.nodes.stream import StreamShape
+from pa_hdl.popcount import range_shape
 
-__all__ = ["StreamNode", "enabled", "port_name", "shape_tuple"]
+__all__ = ["StreamNode", "Term", "enabled", "enabled_sum", "port_name", "shape_tuple"]
 
 
 def shape_tuple(what: str, shapes: Iterable[Any], lowest: int = 1) -> tuple[StreamShape, ...]:
@@ -78,3 +80,50 @@ def enabled(
             m.d.sync += stage.eq(value)
         value = stage
     return value
+
+
+@dataclass(frozen=True, kw_only=True)
+class Term:
+    """``value << place``, known to lie in ``low << place`` to ``high << place``."""
+
+    value: Value
+    low: int
+    high: int
+    place: int = 0
+
+    def registered(self, m: Module, enable: Value, name: str, kept: int | None = None) -> "Term":
+        """The same a cycle later; bits from ``kept`` on may be lost."""
+        shape = range_shape(self.low, self.high)
+        width = shape.width if kept is None else min(shape.width, max(0, kept - self.place))
+        stage = Signal(Shape(width, shape.signed and width > 0), name=name, reset_less=True)
+        with m.If(enable):
+            m.d.sync += stage.eq(self.value)
+        return Term(value=stage, low=self.low, high=self.high, place=self.place)
+
+
+def enabled_sum(
+    m: Module, enable: Value, name: str, terms: Sequence[Term], kept: int | None = None
+) -> Term:
+    """Sum by a balanced tree of adders of two, a register behind each level.
+
+    Takes :func:`~pa_hdl.popcount.tree_levels` cycles in which ``enable`` is set. Exact, or where
+    ``kept`` is given, exact in so many bits.
+    """
+    level = 0
+    while len(terms) > 1:
+        level += 1
+        sums = []
+        for start in range(0, len(terms), 2):
+            pair = terms[start : start + 2]
+            place = min(term.place for term in pair)
+            ups = [term.place - place for term in pair]
+            values = [term.value << up for term, up in zip(pair, ups, strict=True)]
+            total = Term(
+                value=values[0] + values[1] if len(pair) == 2 else values[0],
+                low=sum(term.low << up for term, up in zip(pair, ups, strict=True)),
+                high=sum(term.high << up for term, up in zip(pair, ups, strict=True)),
+                place=place,
+            )
+            sums.append(total.registered(m, enable, f"{name}_{level}_{start // 2}", kept))
+        terms = sums
+    return terms[0]
