@@ -1,0 +1,156 @@
+"""Which node parts by more than rounding explains: networks broken on purpose."""
+
+from dataclasses import replace
+
+import numpy as np
+import pa_models
+import pytest
+import torch
+
+from pa_artifact import Network
+from pa_nn.data import Batches, ImageSet
+from pa_nn.export import export_network
+from sim.ladder_layers import Sums, compare_integers, compare_outputs
+
+PIXELS = pa_models.pixels(6, seed=3)
+
+pytestmark = pytest.mark.filterwarnings("ignore:Using padding=.same.")
+
+
+@pytest.fixture(scope="module", params=["residual", "forms"])
+def made(request):
+    """A hardware model and its integers."""
+    model = pa_models.hardware(getattr(pa_models, request.param))
+    return model, export_network(model, PIXELS)
+
+
+def changed(network, name, **tensors):
+    """The network with tensors of one node replaced by functions of themselves."""
+    node = network.node(name)
+    new = {key: change(node.tensors[key].copy()) for key, change in tensors.items()}
+    broken = replace(node, tensors={**node.tensors, **new})
+    return replace(network, nodes=tuple(broken if n is node else n for n in network.nodes))
+
+
+def beyond(network, model):
+    return [entry.node for entry in compare_integers(network, model, PIXELS) if entry.beyond]
+
+
+def test_rounding_explains_a_whole_network(made):
+    model, network = made
+    entries = compare_integers(network, model, PIXELS, batch_size=4)
+    assert [entry.node for entry in entries] == [node.name for node in network.nodes[1:]]
+    assert not any(entry.beyond for entry in entries)
+    for entry in entries:
+        assert entry.elements == 6 * np.prod(network.node(entry.node).shape_out)
+        assert (entry.drift is None) == (entry.kind == "rescale")
+        if entry.kind != "global_avg_pool":
+            assert entry.own.relative <= entry.allowed.relative * (1 + 1e-9)
+
+
+def moved(thresholds):
+    thresholds[:, 1] += 40
+    return np.sort(thresholds, axis=1)
+
+
+def other_phi(phi):
+    phi[1, 1] += 1
+    return phi
+
+
+def other_weight(weight):
+    weight[0, 0, 0, 0] += -1 if weight[0, 0, 0, 0] > 0 else 1
+    return weight
+
+
+@pytest.mark.parametrize(
+    ("node", "tensors"),
+    [
+        ("conv1", {"weight": other_weight}),
+        ("conv1", {"zero": lambda zero: zero + 1}),
+        ("stages.0.0.conv2", {"thresholds": moved}),
+        ("stages.0.0.conv2", {"phi": other_phi}),
+        ("stages.1.0.conv1", {"codes": lambda codes: codes[::-1].copy()}),
+        ("stages.1.0.add.1", {"mult": lambda mult: mult + 200}),
+        ("stages.1.0.add.0", {"bias": lambda bias: bias + 60000}),
+        ("stages.1.0.add.0", {"shift": lambda shift: shift - 1}),
+        ("logits.0", {"mult": lambda mult: mult + 100}),
+    ],
+    ids=lambda value: value if isinstance(value, str) else next(iter(value)),
+)
+def test_a_broken_tensor_is_found_in_its_node_alone(node, tensors):
+    model = pa_models.hardware(pa_models.residual)
+    network = export_network(model, PIXELS)
+    assert beyond(changed(network, node, **tensors), model) == [node]
+
+
+def test_a_wrong_number_format_is_found():
+    model = pa_models.hardware(pa_models.residual)
+    network = export_network(model, PIXELS)
+    node = network.node("stages.0.0.add")
+    narrow = replace(node, attributes={**node.attributes, "bits": 6})
+    nodes = tuple(narrow if n is node else n for n in network.nodes)
+    assert beyond(replace(network, nodes=nodes), model) == ["stages.0.0.add"]
+
+
+def test_saturated_sums_are_counted():
+    model = pa_models.hardware(pa_models.residual)
+    model.ranges /= 3
+    entries = compare_integers(export_network(model, PIXELS), model, PIXELS)
+    saturated = {entry.node for entry in entries if entry.saturated}
+    assert {"bn1.out", "stages.0.0.add"} <= saturated
+    assert not any(entry.beyond for entry in entries)
+
+
+def test_drift_is_the_difference_from_the_float_network(made):
+    model, network = made
+    entry = compare_integers(network, model, PIXELS)[-1]
+    with torch.no_grad():
+        floats = model.model(pa_models.normalised(PIXELS)).double()
+        integers = model(pa_models.normalised(PIXELS)).double()
+    error = (integers - floats).norm() / floats.norm()
+    assert entry.drift.relative == pytest.approx(float(error), rel=1e-4)
+
+
+def test_networks_of_other_nodes_are_refused():
+    model = pa_models.hardware(pa_models.residual)
+    network = export_network(model, PIXELS)
+    other = export_network(pa_models.hardware(pa_models.forms), PIXELS)
+    message = r"Node 'conv1' is in the checkpoint's network alone"
+    with pytest.raises(ValueError, match=message):
+        compare_integers(other, model, PIXELS)
+    fewer = replace(network, nodes=network.nodes[:-2])
+    with pytest.raises(ValueError, match=r"Node 'logits\.0' is in the checkpoint's network alone"):
+        compare_integers(fewer, model, PIXELS)
+    node = replace(network.node("conv1"), shape_out=(4, 9, 9))
+    nodes = tuple(node if n.name == "conv1" else n for n in network.nodes)
+    message = r"Node 'conv1' has shape_out \(4, 9, 9\) in the \.pa file, \(4, 8, 8\) in"
+    with pytest.raises(ValueError, match=message):
+        compare_integers(Network(nodes=nodes, edges=network.edges), model, PIXELS)
+
+
+def test_outputs_of_layers_with_the_same_path():
+    torch.manual_seed(0)
+    before = torch.nn.Sequential(
+        torch.nn.Conv2d(2, 3, 1), torch.nn.ReLU(), torch.nn.Conv2d(3, 1, 1)
+    )
+    after = torch.nn.Sequential(torch.nn.Conv2d(2, 3, 1), torch.nn.ReLU(), torch.nn.Conv2d(3, 1, 1))
+    after.load_state_dict(before.state_dict())
+    with torch.no_grad():
+        after[2].weight *= 1.5
+        after[2].bias *= 1.5
+    images = ImageSet(images=PIXELS, labels=torch.zeros(6, dtype=torch.int64), classes=("a",))
+    batches = Batches(images, batch_size=4, mean=pa_models.MEAN, std=pa_models.STD)
+    first, last = compare_outputs(before, after, batches)
+    assert (first.layer, first.sums.relative) == ("0", 0.0)
+    assert last.layer == "2"
+    assert last.sums.relative == pytest.approx(0.5)
+    # Hooks are gone.
+    assert not before[0]._forward_hooks
+
+
+def test_an_error_without_a_signal_is_infinite():
+    sums = Sums()
+    assert sums.relative == 0
+    sums.add(torch.zeros(2), torch.ones(2))
+    assert sums.relative == float("inf")
