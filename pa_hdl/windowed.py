@@ -10,6 +10,8 @@ from pa_hdl.emit import add_submodule
 from pa_hdl.frame import Collector, FrameGuard, acc_layout, act_layout, stream_shapes
 from pa_hdl.geometry import WindowConfig
 from pa_hdl.nodes.stream import StreamShape
+from pa_hdl.nodes.timing import Curve, Passage
+from pa_hdl.passage import window_passage
 from pa_hdl.schedule import Schedule
 from pa_hdl.window import Window
 
@@ -84,6 +86,10 @@ class WindowNode(wiring.Component):
     def outputs(self) -> tuple[Any, ...]:
         """The output stream."""
         return (self.o,)
+
+    def passage(self, arrivals: Curve) -> Passage:
+        """When each beat of whole frames is taken, and when each output beat leaves."""
+        return window_passage(self.schedule, arrivals)
 
     def _place(
         self,

@@ -56,10 +56,10 @@ class NodeRun:
     """One run of a node: what came out, and the cycles of all transfers.
 
     ``arrivals`` are the cycles from which on each input's beats are offered; ``stall`` is the
-    probability that an output is not ready; ``reset_at`` are cycles of a synchronous reset.
+    probability that an output is not ready; ``watch`` are further testbenches in the background.
     """
 
-    def __init__(self, dut, words, arrivals, *, stall=0.0, seed=0, wanted=None):
+    def __init__(self, dut, words, arrivals, *, stall=0.0, seed=0, wanted=None, watch=()):
         self.dut = dut
         self.accepted = [[] for _ in dut.inputs]
         self.departed = [[] for _ in dut.outputs]
@@ -84,7 +84,7 @@ class NodeRun:
                 after = [len(got) for got in self.got]
                 quiet = 0 if before != after or after < wanted else quiet + 1
 
-        simulate(dut, finish, background=background)
+        simulate(dut, finish, background=[*background, *watch])
 
     @staticmethod
     def _feed(stream, words, arrivals, done):
