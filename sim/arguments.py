@@ -4,7 +4,7 @@ import argparse
 import os
 from typing import Any, NoReturn
 
-__all__ = ["BenchParser", "positive"]
+__all__ = ["BenchParser", "positive", "size"]
 
 
 class BenchParser(argparse.ArgumentParser):
@@ -37,3 +37,11 @@ def positive(text: str) -> int:
     if value < 1:
         raise argparse.ArgumentTypeError(f"must be at least 1, not {text!r}")
     return value
+
+
+def size(text: str) -> tuple[int, int]:
+    """Height and width as ``HxW``, for ``type=``."""
+    parts = text.split("x")
+    if len(parts) != 2 or not all(part.isdecimal() and int(part) > 0 for part in parts):
+        raise argparse.ArgumentTypeError(f"must be HxW, such as 14x14, not {text!r}")
+    return int(parts[0]), int(parts[1])

@@ -14,7 +14,7 @@ from filelock import FileLock
 
 from sim.simulators import TIMESCALE, Simulator, environment, verilator_root
 
-__all__ = ["BUILDS", "BuildError", "Design", "build", "digest"]
+__all__ = ["BUILDS", "BuildError", "Design", "build", "digest", "runtime"]
 
 BUILDS = Path("build/sim")
 
@@ -134,11 +134,11 @@ def _make_variables(waves: bool) -> str:
     if not waves:
         # Three quarters of a small build would go into the simulator's own runtime, which is the
         # same for every design: it is compiled once and linked from there.
-        variables += ["VM_GLOBAL_FAST=", "VM_GLOBAL_SLOW=", f"LOADLIBES={_runtime()}"]
+        variables += ["VM_GLOBAL_FAST=", "VM_GLOBAL_SLOW=", f"LOADLIBES={runtime()}"]
     return " ".join(variables)
 
 
-def _runtime() -> Path:
+def runtime() -> Path:
     """Archive of Verilator's runtime, with the macros that its makefile passes."""
     root = verilator_root()
     if root is None:

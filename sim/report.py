@@ -3,13 +3,14 @@
 import json
 import os
 import tempfile
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
 
-__all__ = ["REPORT", "Entry", "read", "record"]
+__all__ = ["REPORT", "Entry", "read", "record", "replace_entry"]
 
 REPORT = Path("build/reports/sim.json")
 
@@ -57,25 +58,32 @@ def _key(run: dict[str, Any]) -> str:
     )
 
 
-def read(path: Path = REPORT) -> list[dict[str, Any]]:
+def read(path: Path = REPORT, *, table: str = "runs") -> list[dict[str, Any]]:
     """Entries of a report, oldest first; none where there is no report."""
     if not path.exists():
         return []
-    return json.loads(path.read_text())["runs"]
+    return json.loads(path.read_text())[table]
 
 
 def record(entry: Entry, path: Path = REPORT) -> None:
-    """Add an entry to a report, in place of that of an earlier run of the same thing.
+    """Add an entry to a report, in place of that of an earlier run of the same thing."""
+    replace_entry(asdict(entry), path, table="runs", key=_key)
+
+
+def replace_entry(
+    entry: dict[str, Any], path: Path, *, table: str, key: Callable[[dict[str, Any]], Any]
+) -> None:
+    """Add an entry to a table of a JSON file, in place of the one that has the same key.
 
     Safe from several processes at once; readers always see a whole file.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_suffix(".lock")):
-        runs = [run for run in read(path) if _key(run) != entry.key]
-        runs.append(asdict(entry))
+        entries = [old for old in read(path, table=table) if key(old) != key(entry)]
+        entries.append(entry)
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name)
         with os.fdopen(handle, "w") as file:
-            json.dump({"runs": runs}, file, indent=1)
+            json.dump({table: entries}, file, indent=1)
             file.write("\n")
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
