@@ -37,6 +37,19 @@ UNITS = (
     "tap_scan",
     "window",
     "loader",
+    "fifo",
+    "deep_fifo",
+    "fork",
+    "gather",
+    "split",
+    "regroup",
+    "add",
+    "concat",
+    "scaler",
+    "rescale",
+    "rescale_one_fold",
+    "global_pool",
+    "global_pool_one_fold",
 )
 """Names of all unit benches."""
 
@@ -62,9 +75,11 @@ class UnitJob:
     def benches(self) -> list[Bench]:
         """Without stalls and, where there is a handshake, with."""
         from sim.units_arithmetic import arithmetic_units
+        from sim.units_nodes import node_units
         from sim.units_streams import stream_units
 
-        units = [*arithmetic_units(self.seed), *stream_units(self.seed)]
+        seed = self.seed
+        units = [*arithmetic_units(seed), *stream_units(seed), *node_units(seed)]
         for other in units:
             # All are made from one seed; the others are not meant to become hardware here.
             other.component._MustUse__silence = True
