@@ -38,7 +38,7 @@ def _size_out(node: Node, height: int, width: int) -> tuple[int, int]:
         return 1, 1
     if node.kind not in _WINDOWS:
         return height, width
-    kernel = _kernel(node)
+    kernel = node.attributes["kernel"]
     (down, across), (top, bottom, left, right) = node.attributes["stride"], node.attributes["pad"]
     rows, columns = height + top + bottom - kernel[0], width + left + right - kernel[1]
     if rows < 0 or columns < 0:
@@ -47,11 +47,3 @@ def _size_out(node: Node, height: int, width: int) -> tuple[int, int]:
             f"{height}x{width}: crop less"
         )
     return rows // down + 1, columns // across + 1
-
-
-def _kernel(node: Node) -> tuple[int, int]:
-    if "kernel" in node.attributes:
-        rows, columns = node.attributes["kernel"]
-        return rows, columns
-    weight = node.tensors["codes" if node.kind == "pa_conv" else "weight"]
-    return weight.shape[2], weight.shape[3]
