@@ -2,7 +2,7 @@
 
 The same images at each step from full precision to hardware: top-1, how many images keep the class
 of the step before, and, layer by layer, the first place where two steps part by more than rounding
-explains.  Exit status 1 where there is such a place.
+explains.  Exit status 1 where there is such a place, or hardware differs.
 """
 
 import argparse
@@ -27,6 +27,8 @@ from pa_nn.hardware import HardwareModel, restore_hardware
 from pa_nn.train import OneLineParser
 from sim.arguments import positive
 from sim.ladder_layers import compare_integers, compare_outputs
+from sim.ladder_rtl import Simulate, Simulation, compare_rtl
+from sim.simulators import SIMULATORS
 
 __all__ = ["climb", "main", "table"]
 
@@ -67,7 +69,13 @@ def _float_models(stages: Mapping[str, Entries], hardware: HardwareModel) -> dic
 
 
 def climb(
-    network: Network, stages: Mapping[str, Entries], test: ImageSet, *, layer_images: int
+    network: Network,
+    stages: Mapping[str, Entries],
+    test: ImageSet,
+    *,
+    layer_images: int,
+    rtl_images: int = 0,
+    simulate: Simulate | None = None,
 ) -> dict[str, Any]:
     """Accuracy and errors of each step.
 
@@ -78,6 +86,8 @@ def climb(
         ``full_precision`` and ``pa_float`` are optional
     test : images and labels
     layer_images : how many of them the comparisons by layer take
+    rtl_images : how many of them are streamed through hardware
+    simulate : the hardware
 
     Returns
     -------
@@ -85,7 +95,7 @@ def climb(
         ``steps``: ``step``, ``images``, ``top1`` in percent and ``agreement`` with the step before
         in percent, or None; ``layers``: a list for each comparison of two steps: their names
         ``before`` and ``after``, ``images`` and ``rows``; ``beyond_rounding``: the first node that
-        rounding does not explain, or None.
+        rounding does not explain, or None; ``rtl``: what came of the hardware, or None.
 
     Raises
     ------
@@ -115,6 +125,11 @@ def climb(
         name: _classes_of_model(model, batches(test), name) for name, model in models.items()
     }
     classes["integer"] = _classes_of_network(network, test.images)
+    comparison = None
+    if simulate is not None and rtl_images:
+        comparison = compare_rtl(network, test.images[:rtl_images], simulate)
+        if comparison.node is None:
+            classes["rtl"] = classes["integer"][:rtl_images]
     return {
         "steps": _steps(classes, test.labels),
         "layers": [
@@ -122,6 +137,7 @@ def climb(
             for before, after, rows in comparisons
         ],
         "beyond_rounding": next((entry.node for entry in nodes if entry.beyond), None),
+        "rtl": None if comparison is None else comparison.as_json(),
     }
 
 
@@ -157,7 +173,17 @@ def table(result: Mapping[str, Any]) -> str:
         if node is None
         else f"{node}: the first node that differs by more than rounding explains"
     )
+    if result["rtl"] is not None:
+        lines.append(_verdict(result["rtl"]))
     return "\n".join(lines)
+
+
+def _verdict(rtl: Mapping[str, Any]) -> str:
+    """What came of the hardware, in a line."""
+    counts = "{images} images, {logits_compared} logits, {mismatches} mismatches".format(**rtl)
+    if rtl["node"] is None:
+        return f"hardware: {counts}"
+    return f"{rtl['node']}: the first node that differs in hardware ({counts})"
 
 
 def _cell(value: float | int | None) -> str:
@@ -185,6 +211,12 @@ def _parser() -> OneLineParser:
     parser.add_argument(
         "--layer-images", type=positive, default=200, help="images of the comparison by layer"
     )
+    parser.add_argument("--rtl", type=int, default=8, help="images of the hardware, 0 for none")
+    parser.add_argument("--fps", type=float, default=1000.0, help="what the hardware is for")
+    parser.add_argument("--clock", type=float, default=100.0, help="its MHz")
+    parser.add_argument(
+        "--simulator", choices=sorted(SIMULATORS), default="verilator", help="of the hardware"
+    )
     parser.add_argument("--report", type=Path, help="JSON (default: in build/reports)")
     return parser
 
@@ -194,12 +226,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = _parser()
     args = parser.parse_args(argv)
     try:
+        if args.rtl < 0:
+            raise ValueError(f"--rtl must be at least 0, not {args.rtl}")
         test = load_folder(args.data, "test")
         result = climb(
             pa_artifact.read(args.network),
             _stages(args.checkpoint),
             test if args.images is None else test.take(args.images),
             layer_images=args.layer_images,
+            rtl_images=args.rtl,
+            simulate=Simulation(
+                name=f"ladder-{args.network.stem}",
+                simulator=args.simulator,
+                fps=args.fps,
+                clock_mhz=args.clock,
+            ),
         )
     except (TypeError, ValueError, OSError) as error:
         parser.error(str(error))
@@ -207,7 +248,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     report = args.report or REPORTS / f"ladder-{name}.json"
     write_whole(report, (json.dumps({"name": name, **result}, indent=2) + "\n").encode())
     print(table(result))
-    return 0 if result["beyond_rounding"] is None else 1
+    return 1 if result["beyond_rounding"] or (result["rtl"] or {}).get("problems") else 0
 
 
 if __name__ == "__main__":

@@ -8,11 +8,12 @@ import pytest
 
 import pa_artifact
 from pa_nn.checkpoint import load_checkpoint, save_checkpoint
-from sim.ladder import main
+from pa_nn.data import load_folder
+from sim.ladder import climb, main, table
 
 DATA = Path(__file__).resolve().parents[1] / "sim" / "data"
 FILES = [str(DATA / "resnet8.pa"), "--checkpoint", str(DATA / "resnet8.pt"), "--data", str(DATA)]
-FEW = ["--images", "8", "--layer-images", "2"]
+FEW = ["--images", "8", "--layer-images", "2", "--rtl", "0"]
 
 
 def run(tmp_path, capsys, *arguments):
@@ -45,7 +46,7 @@ def test_a_hardware_checkpoint_alone_has_two_steps(tmp_path, capsys):
     del entries["stages"]
     save_checkpoint(tmp_path / "alone.pt", entries)
     files = [FILES[0], "--checkpoint", str(tmp_path / "alone.pt"), "--data", str(DATA)]
-    _, report, _ = run(tmp_path, capsys, *files, "--images", "2")
+    _, report, _ = run(tmp_path, capsys, *files, "--images", "2", "--rtl", "0")
     assert [row["step"] for row in report["steps"]] == ["pa_float", "integer"]
     assert len(report["layers"]) == 1
 
@@ -57,7 +58,7 @@ def test_an_untrained_last_stage_is_no_step_of_its_own(tmp_path, capsys):
     entries["stages"]["pa_float"]["model"] = floats
     save_checkpoint(tmp_path / "same.pt", entries)
     files = [FILES[0], "--checkpoint", str(tmp_path / "same.pt"), "--data", str(DATA)]
-    _, report, _ = run(tmp_path, capsys, *files, "--images", "2")
+    _, report, _ = run(tmp_path, capsys, *files, "--images", "2", "--rtl", "0")
     assert [row["step"] for row in report["steps"]] == ["full_precision", "pa_float", "integer"]
 
 
@@ -75,6 +76,32 @@ def test_a_broken_network_is_named_and_gives_status_1(tmp_path, capsys):
     assert out.endswith(last)
 
 
+def test_hardware_is_the_last_step():
+    network = pa_artifact.read(DATA / "resnet8.pa")
+    entries = load_checkpoint(DATA / "resnet8.pt")
+    test = load_folder(DATA, "test").take(6)
+    stages = {"pa_integer": entries}
+
+    def right(network, images):
+        return 10 * len(images), 0, ()
+
+    options = {"layer_images": 1, "rtl_images": 4}
+    result = climb(network, stages, test, simulate=right, **options)
+    last = result["steps"][-1]
+    assert (last["step"], last["images"], last["agreement"]) == ("rtl", 4, 100.0)
+    assert table(result).endswith("hardware: 4 images, 40 logits, 0 mismatches")
+
+    def wrong(network, images):
+        differs = any(node.name == "stages.0.0.conv2" for node in network.nodes)
+        return 7, int(differs), ("mismatches: 1",) * differs
+
+    result = climb(network, stages, test, simulate=wrong, **options)
+    assert [row["step"] for row in result["steps"]] == ["pa_float", "integer"]
+    assert result["rtl"]["node"] == "stages.0.0.conv2"
+    last = "stages.0.0.conv2: the first node that differs in hardware"
+    assert table(result).endswith(f"{last} (4 images, 7 logits, 1 mismatches)")
+
+
 def refuse(capsys, *arguments):
     with pytest.raises(SystemExit) as caught:
         main(list(arguments))
@@ -82,6 +109,10 @@ def refuse(capsys, *arguments):
     error = capsys.readouterr().err
     assert error.count("\n") == 1
     return error
+
+
+def test_a_negative_number_of_images_is_refused(capsys):
+    assert "--rtl must be at least 0, not -1" in refuse(capsys, *FILES, "--rtl", "-1")
 
 
 def test_files_that_do_not_belong_together_are_refused(tmp_path, capsys):
