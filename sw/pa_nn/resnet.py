@@ -185,13 +185,13 @@ def resnet20(*, in_channels: int = 3, classes: int = 10) -> ResNet:
     return ResNet(in_channels=in_channels, classes=classes, widths=(16, 32, 64), blocks=(3, 3, 3))
 
 
-def resnet18(*, in_channels: int = 3, classes: int = 1000) -> ImageResNet:
-    """ResNet-18 as torchvision builds it, 11.7 million weights."""
+def resnet18(*, in_channels: int = 3, classes: int = 1000, width: int = 64) -> ImageResNet:
+    """ResNet-18 as torchvision builds it, 11.7 million weights at a stem of 64 channels."""
     return ImageResNet(
         in_channels=in_channels,
         classes=classes,
         block=BasicBlock,
-        widths=(64, 128, 256, 512),
+        widths=(width, 2 * width, 4 * width, 8 * width),
         blocks=(2, 2, 2, 2),
     )
 
