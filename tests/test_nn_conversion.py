@@ -100,9 +100,13 @@ def test_per_layer_wins_over_the_default_keep():
     assert type(model.head) is nn.Linear
 
 
-def test_depthwise_convolutions_stay_by_default():
+@pytest.mark.parametrize("groups", [2, 4])
+def test_depthwise_and_grouped_convolutions_stay_by_default(groups):
     model = nn.Sequential(
-        nn.Conv2d(1, 4, 3), nn.Conv2d(4, 4, 3, groups=4), nn.Conv2d(4, 8, 1), nn.Conv2d(8, 8, 1)
+        nn.Conv2d(1, 4, 3),
+        nn.Conv2d(4, 4, 3, groups=groups),
+        nn.Conv2d(4, 8, 1),
+        nn.Conv2d(8, 8, 1),
     )
     assert list(kinds(convert(model, 4, 5)).values()) == ["Conv2d", "Conv2d"] + ["PAConv2d"] * 2
     assert type(convert(model, 4, 5, per_layer={"1": (4, 5)})[1]) is PAConv2d

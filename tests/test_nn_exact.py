@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from pa_models import pa_conv
-from pa_networks import residual_network, single_conv
+from pa_networks import mixed_network, residual_network, single_conv
 
 from pa_artifact import value_ranges
 from pa_nn import golden
@@ -13,10 +13,12 @@ from pa_nn.exact import compile_node, exact_conv, straight_through
 CPU = torch.device("cpu")
 
 
+@pytest.mark.parametrize("build", [residual_network, mixed_network])
 @pytest.mark.parametrize("seed", range(4))
-def test_every_kind_of_node_equals_the_golden_model(seed):
-    network = residual_network(seed=seed)
-    images = np.random.default_rng(seed).integers(0, 256, (3, 2, 5, 4))
+def test_every_kind_of_node_equals_the_golden_model(build, seed):
+    network = build(seed=seed)
+    shape = network.nodes[0].shape_out
+    images = np.random.default_rng(seed).integers(0, 256, (3, *shape))
     expected = golden.run(network, images)
     ranges = value_ranges(network)
     for node in network.nodes[1:]:

@@ -12,11 +12,9 @@ from hypothesis import strategies as st
 from pa_nn import golden
 from pa_nn.integers import (
     Affine,
-    InputFormat,
     batch_norm,
     fold_thresholds,
     phi_table,
-    quantise_weights_8bit,
     rescale,
 )
 
@@ -100,6 +98,19 @@ def test_folding_is_exact_on_every_integer_near_a_threshold(
     assert thresholds.max() <= highest
 
 
+@pytest.mark.parametrize("gamma", [1.0, -1.0, 0.0, 1e-6])
+def test_endpoints_above_the_cap_are_out_of_reach(gamma):
+    """Codes of ``min(real, 6)``, on every integer."""
+    values = Affine.of(0.25, [0.5]).then(batch_norm([gamma], [6.5], [0.0], [1.0], 0.0))
+    endpoints = [1.0, 6.0, 6.25, 7.0]
+    thresholds, flip = fold_thresholds(endpoints, values, np.array([[-60, 60]]), cap=6.0)
+    for acc in range(-60, 61):
+        real = min(values.slope[0] * acc + values.offset[0], Fraction(6))
+        expected = sum(real >= Fraction(v) for v in endpoints)
+        code = golden.activation_codes(torch.full((1, 1, 1), acc), thresholds, flip)
+        assert int(code) == expected
+
+
 def test_folding_needs_ascending_endpoints():
     values = Affine.of(1.0, [0.0])
     with pytest.raises(ValueError, match=r"must ascend, not \[2.0, 1.0\]"):
@@ -151,61 +162,3 @@ def test_rescale_needs_a_positive_unit(unit):
 def test_rescale_refuses_a_bias_that_no_accumulator_holds():
     with pytest.raises(ValueError, match="does not fit 62 bits"):
         rescale(Affine.of(1e-9, [1e18]), 1.0, 16)
-
-
-def test_8bit_weights_of_normalised_pixels():
-    rng = np.random.default_rng(0)
-    weight = rng.standard_normal((4, 2, 3, 3)).astype(np.float32)
-    weight[2] = 0
-    mean, std = (0.286, 0.5), (0.353, 0.25)
-    layer = quantise_weights_8bit(weight, [0.5, 0, 0.25, -1], InputFormat.of_pixels(mean, std))
-    assert layer.zero.tolist() == [73, 128]
-    assert layer.weight.dtype == np.int8
-    assert np.abs(layer.weight.astype(int)).max(axis=(1, 2, 3)).tolist() == [127, 127, 0, 127]
-    for o in range(4):
-        folded = [
-            [Fraction(float(w)) / (255 * Fraction(std[c])) for w in weight[o, c].ravel()]
-            for c in range(2)
-        ]
-        exact = max(abs(w) for row in folded for w in row) / 127
-        assert float(layer.values.slope[o]) == float(exact)
-        if exact:
-            expected = [round(w / exact) for row in folded for w in row]
-            assert layer.weight[o].ravel().tolist() == expected
-    pixels = rng.integers(0, 256, (2, 3, 3))
-    acc = (layer.weight[0].astype(int) * (pixels - layer.zero[:, None, None])).sum()
-    real = layer.values.slope[0] * int(acc) + layer.values.offset[0]
-    dequantised = sum(
-        layer.values.slope[0] * int(w) * (int(p) - 255 * Fraction(mean[c]))
-        for c in range(2)
-        for w, p in zip(layer.weight[0, c].ravel(), pixels[c].ravel(), strict=True)
-    )
-    assert real == dequantised + Fraction(1, 2)
-
-
-def test_8bit_weights_round_half_to_even():
-    weight = np.array([[127.0, 0.5, 1.5, 2.5, -0.5, -1.5]])
-    inputs = InputFormat((Fraction(1),) * 6, (Fraction(0),) * 6)
-    layer = quantise_weights_8bit(weight, [0.0], inputs)
-    assert layer.weight.tolist() == [[127, 0, 2, 2, 0, -2]]
-
-
-@pytest.mark.parametrize(
-    ("mean", "std", "message"),
-    [
-        ((0.5,), (0.0,), "std must be above 0, not 0.0"),
-        ((0.5,), (-1.0,), "std must be above 0, not -1.0"),
-        ((math.nan,), (1.0,), "mean must be finite, not nan"),
-        ((200.0,), (1.0,), r"mean must be within ±128 \(of p / 255\), not 200.0"),
-    ],
-)
-def test_impossible_normalisation(mean, std, message):
-    with pytest.raises(ValueError, match=message):
-        InputFormat.of_pixels(mean, std)
-
-
-def test_8bit_weights_must_be_finite():
-    with pytest.raises(ValueError, match="Weights must be finite, not inf"):
-        quantise_weights_8bit(
-            np.array([[math.inf]]), [0.0], InputFormat((Fraction(1),), (Fraction(0),))
-        )

@@ -4,9 +4,14 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from pa_models import forms, hardware
+import torch
+import torch.nn.functional as F
+from pa_models import MEAN, STD, forms, hardware
+from pa_topologies import TOPOLOGIES, build
+from torch import nn
 
-from pa_artifact import validate, value_ranges
+from pa_artifact import validate, value_formats, value_ranges
+from pa_nn.hardware import HardwareModel
 from pa_nn.lowering import Widths
 
 # Even kernels ask PyTorch for an uneven padding, which it warns about.
@@ -29,6 +34,96 @@ def test_the_network_is_valid_and_its_ranges_are_known(residual_steps):
     ranges = value_ranges(network)
     for name, step in steps.items():
         assert np.array_equal(ranges[name], step.bounds), name
+
+
+@pytest.mark.parametrize("name", TOPOLOGIES)
+def test_every_topology_is_valid_and_its_values_are_bounded(name):
+    network, steps = hardware(lambda: build(name)).lower(SHAPE)
+    validate(network)
+    ranges, formats = value_ranges(network), value_formats(network)
+    for step in steps.values():
+        assert np.array_equal(ranges[step.node.name], step.bounds)
+        assert formats[step.node.name] == step.format
+
+
+def test_linear_layers_of_images_are_convolutions():
+    network, _ = hardware(lambda: build("plain")).lower(SHAPE)
+    first = network.node("classifier.0")
+    assert (first.kind, first.shape_in, first.shape_out) == ("pa_conv", (4, 1, 2), (7, 1, 1))
+    assert first.attributes["kernel"] == (1, 2)
+    assert network.node("classifier.6").kind == "linear8"
+    network, _ = hardware(lambda: build("perceptron")).lower(SHAPE)
+    first = network.node("1")
+    assert (first.kind, first.shape_out) == ("conv8", (6, 1, 1))
+    assert first.tensors["weight"].shape == (6, 2, 8, 8)
+    assert first.tensors["zero"].tolist() == [73, 115]
+
+
+def test_groups_and_folded_padding():
+    network, _ = hardware(lambda: build("separable")).lower(SHAPE)
+    assert network.node("first.0").attributes["groups"] == 4
+    assert network.node("first.0").tensors["weight"].shape == (4, 1, 3, 3)
+    assert network.node("stem.1").attributes["pad"] == (0, 1, 0, 1)
+    assert network.node("stem.1").attributes["groups"] == 1
+
+
+def test_saturation_at_six():
+    model = hardware(lambda: build("separable"))
+    index = model._range_index["stem.2.out"]
+    for largest, expected in ((5.0, 5.0), (9.0, 6.0)):
+        model.ranges[index] = largest
+        network, _ = model.lower(SHAPE)
+        assert float(network.node("stem.2.out").tensors["scale"][0]) == expected / 255
+
+
+def test_the_scale_of_a_concatenation_is_that_of_its_widest_value():
+    model = hardware(lambda: build("dense"))
+    network, _ = model.lower(SHAPE)
+    joined = network.node("features.4.concat")
+    names = [node.name for node in network.inputs_of(joined.name)]
+    widest = max(float(model.ranges[model._range_index[name]]) for name in names)
+    scales = {float(network.node(name).tensors["scale"][0]) for name in [*names, joined.name]}
+    assert scales == {widest / 127}
+
+
+class Shapes(nn.Module):
+    """Two branches whose shapes may not fit, and an end that may not."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.a, self.b = nn.Conv2d(2, 3, 1), nn.Conv2d(2, 3, 3)
+        self.norm, self.head = nn.BatchNorm2d(5), nn.Linear(7, 3)
+        self.function = function
+
+    def forward(self, x):
+        return self.function(self, self.a(x).relu(), self.b(x).relu())
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        (lambda m, a, b: (a + b).mean((2, 3)), r"add: cannot add b.*gives \(3, 6, 6\), and"),
+        (lambda m, a, b: torch.cat([a, b], 1).mean((2, 3)), r"cat: cannot concatenate the chan"),
+        (lambda m, a, b: m.head(a.flatten(1)), "head: a linear layer of 7 features takes no image"),
+        (lambda m, a, b: m.norm(a).mean((2, 3)), "norm takes 5 channels, not 3"),
+        (lambda m, a, b: m.b(a).mean((2, 3)), "b: a convolution of 2 channels takes no 3"),
+        (lambda m, a, b: a.flatten(1), r"logits: logits are of \(classes, 1, 1\), not of \(3, 8"),
+        (
+            lambda m, a, b: F.adaptive_avg_pool2d(a, 3).mean((2, 3)),
+            "pooling of 8x8 to 3x3 has windows of several sizes",
+        ),
+        (
+            lambda m, a, b: F.avg_pool2d(F.pad(a, (0, 4)), 3).mean((2, 3)),
+            r"pad \(0, 0, 0, 4\) leaves windows entirely on padding",
+        ),
+        (lambda m, a, b: F.max_pool2d(b, 7).mean((2, 3)), r"kernel \(7, 7\) is larger than"),
+    ],
+)
+def test_shapes_that_do_not_fit_are_refused(function, message):
+    model = HardwareModel(Shapes(function), mean=MEAN, std=STD, widths=Widths()).eval()
+    model.ranges.fill_(1)
+    with pytest.raises(ValueError, match=message):
+        model.lower(SHAPE)
 
 
 def test_same_parameters_same_integers(residual_steps):

@@ -1,9 +1,10 @@
-"""Which networks are recognised, and what is said of the others."""
+"""Which steps a network becomes, and what is said of networks that become none."""
 
 import pytest
 import torch
 import torch.nn.functional as F
-from pa_models import Forms, forms, pa_conv, residual
+from pa_models import forms, pa_conv, residual
+from pa_topologies import Chain, build
 from torch import nn
 
 from pa_nn.layers import PAConv2d, PALinear
@@ -78,55 +79,125 @@ def test_relu_and_sum_that_both_have_consumers():
     assert plan["a"].operands == plan["b"].operands == (Signal("stem", relu=True),)
 
 
-class Chain(nn.Module):
-    """A stem, one part to try, and the end of a network."""
-
-    def __init__(self, part, call=None, stem=None, head=None):
-        super().__init__()
-        self.stem = stem or nn.Conv2d(1, 4, 3, padding=1)
-        self.part = part
-        self.call = call or (lambda part, x: part(x))
-        self.pool = nn.AdaptiveAvgPool2d(1)
-        self.flatten = nn.Flatten()
-        self.head = head or nn.Linear(4, 2)
-
-    def forward(self, x):
-        x = self.call(self.part, self.stem(x))
-        return self.head(self.flatten(self.pool(x)))
+def test_bottlenecks_with_functions_and_in_place_additions():
+    plan = steps(build("bottleneck"))
+    assert plan["maxpool"].operands == (Signal("bn1.out"),)
+    assert plan["maxpool"].window.pad == (1, 1, 1, 1)
+    # The block takes the pooled value in two branches.
+    assert plan["layer1.conv1"].operands == plan["layer1.downsample.0"].operands
+    assert plan["layer1.add"].operands == (
+        Signal("layer1.conv3", norm="layer1.bn3"),
+        Signal("layer1.downsample.0", norm="layer1.downsample.1"),
+    )
+    assert plan["layer1.add"].relu
 
 
-def test_the_chain_itself_is_supported():
-    assert make_plan(Chain(pa_conv(4, 4, 3)))[-1].name == "logits"
+def test_grouped_convolutions_take_fixed_point():
+    plan = steps(build("grouped"))
+    assert plan["layer1.conv2"].kind == "conv8"
+    assert plan["layer1.conv2"].operands == (Signal("layer1.bn1.out"),)
+    assert plan["layer1.bn1.out"].relu
+    assert plan["layer1.conv3"].operands == (Signal("layer1.conv2", norm="layer1.bn2", relu=True),)
+
+
+def test_what_is_concatenated_shares_a_scale():
+    plan = steps(build("dense"))
+    block = "features.4"
+    joined = plan[f"{block}.concat"]
+    assert joined.kind == "concat"
+    assert joined.signed
+    # A rectified value takes the sign of the others.
+    assert [signal.step for signal in joined.operands] == [
+        "features.3.out",
+        f"{block}.denselayer1.conv2.out",
+        f"{block}.denselayer2.conv2.out",
+    ]
+    (scale,) = {plan[signal.step].scale for signal in joined.operands}
+    assert scale == joined.scale == plan[f"{block}.denselayer2.concat"].scale
+    assert plan["features.6.concat"].scale != scale
+    assert plan["features.1.out"].scale == "features.1.out"
+    # Normalised and rectified in front of the convolution: comparators do it.
+    assert plan[f"{block}.denselayer2.conv1"].operands == (
+        Signal(f"{block}.denselayer2.concat", norm=f"{block}.denselayer2.norm1", relu=True),
+    )
+    # Without a concatenation there is nothing to share.
+    assert plan[f"{block}.denselayer1.conv1"].operands[0].step == "features.3"
+
+
+def test_clipping_at_six_is_for_comparators_or_saturation():
+    plan = steps(build("separable"))
+    assert plan["first.3"].operands == (Signal("first.0", norm="first.1", relu=True, cap=6.0),)
+    assert plan["pointwise"].operands == (Signal("depthwise", norm="bn", relu=True, cap=6.0),)
+    add = plan["stem.2.out"]
+    assert (add.relu, add.cap) == (True, 6.0)
+    assert plan["stem.1"].pad == plan["depthwise"].pad == (0, 1, 0, 1)
+    assert plan["spread"].pad == (0, 0, 0, 1)
+
+
+def test_values_clipped_alike_share_a_scale_and_others_are_stated_again():
+    plan = steps(build("branches"))
+    alike, mixed, signed = (step for step in plan.values() if step.kind == "concat")
+    if alike.cap is None and len(alike.operands) == 3:
+        alike, mixed = mixed, alike
+    assert [signal.step for signal in alike.operands] == ["one.out", "three.out"]
+    assert [plan[signal.step].cap for signal in alike.operands] == [6.0, 6.0]
+    assert [plan[signal.step].operands for signal in mixed.operands[:2]] == [
+        (Signal("one.out"),),
+        (Signal("three.out"),),
+    ]
+    assert mixed.operands[2] == Signal("pool")
+    assert not mixed.signed
+    assert signed.signed
+    assert len({alike.scale, mixed.scale, signed.scale}) == 3
+    # A rectified shortcut of fixed point needs no ReLU again.
+    assert plan["grouped"].operands == (Signal(signed.name),)
+
+
+def test_linear_layers_anywhere():
+    plan = steps(build("plain"))
+    assert plan["classifier.0"].kind == plan["classifier.3"].kind == "pa_conv"
+    assert plan["classifier.6"].kind == "linear8"
+    assert plan["classifier.6"].operands == (Signal("classifier.4.out"),)
+    assert plan["avgpool"].size == (1, 2)
+    plan = steps(build("perceptron"))
+    assert plan["1"].operands == (Signal("input"),)
+    assert plan["logits"].operands == (Signal("5"),)
+
+
+def test_a_shared_pooling_layer_has_a_step_for_each_call():
+    plan = steps(build("plain"))
+    pools = [step.name for step in plan.values() if step.kind == "max_pool"]
+    assert pools == ["pool", "pool.pool_1", "max_pool2d"]
+
+
+def test_two_heads_are_added_as_logits():
+    plan = steps(build("pre_activation"))
+    assert plan["logits"].operands == (Signal("heads.0"), Signal("heads.1"))
+    first, second = plan["add"].operands
+    assert (first, second) == (Signal("stem"), Signal("convs.0"))
+
+
+def test_rectified_values_of_fixed_point_need_no_step():
+    model = Chain(nn.MaxPool2d(2), lambda pool, x: F.relu(pool(F.relu(x))))
+    plan = steps(model)
+    assert plan["pool"].operands == (Signal("part"),)
 
 
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        (Chain(nn.Conv2d(4, 4, 1)), "part: a Conv2d that is not the first layer is not supported"),
         (Chain(PAConv2d(4, 4, 1, m=2, n=None)), r"part: N=None \(activations in full precision\)"),
-        (Chain(pa_conv(4, 4, 1, groups=2)), "part: groups=2 is not supported; supported: groups=1"),
-        (Chain(pa_conv(4, 4, 3, dilation=2)), r"part: dilation=\(2, 2\) is not supported"),
-        (Chain(pa_conv(4, 4, 3, padding_mode="reflect", padding=1)), "padding_mode='reflect'"),
-        (Chain(pa_conv(4, 4, 1), stem=nn.Conv2d(2, 4, 1, groups=2)), "stem: groups=2"),
         (Chain(pa_conv(4, 4, 1), stem=pa_conv(1, 4, 1)), "stem: a PAConv2d as the first layer"),
-        (Chain(pa_conv(4, 4, 1), head=PALinear(4, 2, m=2, n=2)), "head: PALinear is not"),
-        (Chain(nn.MaxPool2d(2)), "part: MaxPool2d is not supported; supported: a first Conv2d"),
-        (Chain(nn.Sigmoid()), "part: Sigmoid is not supported"),
-        (Chain(nn.BatchNorm2d(4, track_running_stats=False)), "part: BatchNorm2d without running"),
-        (Chain(nn.AdaptiveAvgPool2d(2)), "part: pooling to 2 is not supported"),
+        (nn.Sequential(nn.Flatten(), PALinear(4, 2, m=2, n=2)), "1: a PALinear as the first"),
         (Chain(pa_conv(4, 4, 1), lambda p, x: p(p(x))), "part: calling one module twice"),
-        (Chain(pa_conv(4, 4, 1), lambda p, x: p(x) + 1), "adding 1 is not supported"),
-        (Chain(pa_conv(4, 4, 1), lambda p, x: torch.add(p(x), x, alpha=2)), "alpha=2 is not"),
-        (Chain(pa_conv(4, 4, 1), lambda p, x: p(x) * x), "mul is not supported"),
-        (Chain(pa_conv(4, 4, 1), lambda p, x: p(x).sigmoid()), "sigmoid is not supported"),
-        (Chain(pa_conv(4, 4, 1), lambda p, x: p(x).mean(1)), "the mean over 1 is not supported"),
-        (Chain(pa_conv(4, 4, 1), lambda p, x: p(x) if x.sum() > 0 else x), "cannot trace"),
-        (Chain(pa_conv(4, 4, 1), head=nn.Identity()), "output: a model that ends otherwise"),
-        (nn.Sequential(nn.Flatten(), nn.Linear(4, 2)), "0: flatten from dimension 1 of input"),
-        (nn.Sequential(nn.BatchNorm2d(1)), "0: batch normalisation of the input"),
-        (nn.Sequential(nn.ReLU()), "0: ReLU of the input"),
-        (nn.Sequential(nn.AdaptiveAvgPool2d(1)), "0: pooling of the input"),
-        (nn.Sequential(nn.Conv2d(1, 2, 1), nn.Linear(2, 2)), "1: Linear behind 0"),
+        (Chain(nn.ZeroPad2d(1)), "part: padding is not supported; supported: padding in front"),
+        (Chain(nn.Sequential(nn.ZeroPad2d(1), nn.MaxPool2d(2))), "zero padding in front of max"),
+        (nn.Sequential(nn.BatchNorm2d(1), nn.Flatten()), "0: batch normalisation of the input"),
+        (nn.Sequential(nn.ReLU(), nn.Flatten()), "0: ReLU of the input"),
+        (nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten()), "0: pooling of the input"),
+        (nn.Sequential(nn.AvgPool2d(2), nn.Flatten()), "0: pooling of the input"),
+        (nn.Sequential(nn.MaxPool2d(2), nn.Flatten()), "0: pooling of the input"),
+        (nn.Flatten(), "output: a model without layers"),
     ],
 )
 def test_what_is_refused(model, message):
@@ -136,10 +207,21 @@ def test_what_is_refused(model, message):
     assert "is not supported; supported: " in str(caught.value)
 
 
-def test_second_input_is_refused():
-    class Model(Forms):
-        def forward(self, x, y):
-            return self.head(self.stem(x + y).mean((2, 3)))
+@pytest.mark.parametrize(
+    ("combine", "message"),
+    [
+        (lambda x, y: x + y, "add: adding the input is not supported"),
+        (lambda x, y: torch.cat([x, y], 1), "cat: concatenating the input is not supported"),
+    ],
+)
+def test_the_input_goes_to_layers_only(combine, message):
+    class Model(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = nn.Conv2d(2, 2, 1)
 
-    with pytest.raises(UnsupportedError, match="y: a second input is not supported"):
+        def forward(self, x):
+            return combine(self.conv(x), x).mean((2, 3))
+
+    with pytest.raises(UnsupportedError, match=message):
         make_plan(Model())

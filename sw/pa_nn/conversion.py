@@ -12,7 +12,14 @@ from pa_nn.activations import PAActivation
 from pa_nn.layers import PAConv2d, PALayer, PALinear
 from pa_nn.weights import check_pieces, endpoints
 
-__all__ = ["convert", "convertible_layers", "project", "reestimate_batch_norm", "replace_layers"]
+__all__ = [
+    "convert",
+    "convertible_layers",
+    "evaluating",
+    "project",
+    "reestimate_batch_norm",
+    "replace_layers",
+]
 
 SAMPLES_PER_BATCH = 65536
 
@@ -31,15 +38,13 @@ def convertible_layers(model: nn.Module) -> dict[str, nn.Module]:
 
 
 def _default_keep(layers: Mapping[str, nn.Module]) -> set[str]:
-    """First convolution, last linear layer, and depthwise convolutions: the paper's choice."""
+    """First convolution and last linear layer, the paper's choice, and convolutions in groups."""
     convolutions = [path for path, layer in layers.items() if isinstance(layer, nn.Conv2d)]
     linears = [path for path, layer in layers.items() if isinstance(layer, nn.Linear)]
-    depthwise = [
-        path
-        for path, layer in layers.items()
-        if isinstance(layer, nn.Conv2d) and layer.groups == layer.in_channels > 1
+    grouped = [
+        path for path, layer in layers.items() if isinstance(layer, nn.Conv2d) and layer.groups > 1
     ]
-    return {*convolutions[:1], *linears[-1:], *depthwise}
+    return {*convolutions[:1], *linears[-1:], *grouped}
 
 
 def _no_layer(path: str, layers: Mapping[str, nn.Module]) -> ValueError:
@@ -109,7 +114,7 @@ def _samples(x: torch.Tensor) -> torch.Tensor:
 
 
 @contextmanager
-def _evaluating(model: nn.Module) -> Iterator[None]:
+def evaluating(model: nn.Module) -> Iterator[None]:
     """Evaluation mode without gradients, each module's own mode restored afterwards."""
     modes = {module: module.training for module in model.modules()}
     model.eval()
@@ -135,7 +140,7 @@ def _gather_inputs(
 
     handles = [layer.register_forward_pre_hook(watch(path)) for path, layer in layers.items()]
     try:
-        with _evaluating(model):
+        with evaluating(model):
             for batch in calibration:
                 model(_images(batch))
     finally:
@@ -168,7 +173,7 @@ def convert(
         activations in full precision.
     keep : paths, optional
         Layers that stay as they are.  By default the first convolution, the last linear layer (the
-        paper's choice) and depthwise convolutions.
+        paper's choice) and depthwise and other grouped convolutions.
     per_layer : mapping from path to (M, N), optional
         Layers with pieces of their own, converted even where the default would keep them.
     calibration : batches, optional
@@ -240,7 +245,7 @@ def reestimate_batch_norm(model: nn.Module, batches: Iterable[Any]) -> None:
     if not norms:
         return
     momenta = [norm.momentum for norm in norms]
-    with _evaluating(model):
+    with evaluating(model):
         for norm in norms:
             norm.reset_running_stats()
             norm.momentum = None  # cumulative average

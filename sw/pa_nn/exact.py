@@ -106,6 +106,10 @@ def compile_node(node: Node, bounds: np.ndarray, device: torch.device) -> Evalua
         return _rescale(node, device)
     if node.kind == "add":
         return _add(node)
+    if node.kind == "concat":
+        return lambda operands: torch.cat(list(operands), dim=1)
+    if node.kind in ("max_pool", "avg_pool"):
+        return _pool(node)
     if node.kind == "global_avg_pool":
         return lambda operands: operands[0].double().sum(dim=(-2, -1), keepdim=True)
     raise ValueError(f"{node.name}: a {node.kind} computes nothing")
@@ -157,23 +161,42 @@ def compile_sums(
 
 
 def _conv(
-    x: torch.Tensor, weight: torch.Tensor, stride: tuple[int, ...], pad: Sequence[int]
+    x: torch.Tensor,
+    weight: torch.Tensor,
+    stride: tuple[int, ...],
+    pad: Sequence[int],
+    groups: int = 1,
 ) -> torch.Tensor:
     top, bottom, left, right = pad
     if top == bottom and left == right:
-        return F.conv2d(x, weight, stride=stride, padding=(top, left))
-    return F.conv2d(F.pad(x, (left, right, top, bottom)), weight, stride=stride)
+        return F.conv2d(x, weight, stride=stride, padding=(top, left), groups=groups)
+    return F.conv2d(F.pad(x, (left, right, top, bottom)), weight, stride=stride, groups=groups)
 
 
 def _products(node: Node, bounds: np.ndarray, device: torch.device) -> Evaluate:
     dtype = _dtype(bounds, device)
     weight = torch.from_numpy(node.tensors["weight"]).to(device, dtype)
     zero = torch.from_numpy(node.tensors["zero"]).to(device, dtype).view(-1, 1, 1)
-    stride, pad = (1, 1), (0, 0, 0, 0)
+    stride, pad, groups = (1, 1), (0, 0, 0, 0), node.attributes.get("groups", 1)
     if node.kind == "conv8":
         stride, pad = tuple(node.attributes["stride"]), node.attributes["pad"]
     weight = weight.reshape(*weight.shape[:2], *(weight.shape[2:] or (1, 1)))
-    return lambda operands: _conv(operands[0].to(dtype) - zero, weight, stride, pad)
+    return lambda operands: _conv(operands[0].to(dtype) - zero, weight, stride, pad, groups)
+
+
+def _pool(node: Node) -> Evaluate:
+    top, bottom, left, right = node.attributes["pad"]
+    kernel, stride = tuple(node.attributes["kernel"]), tuple(node.attributes["stride"])
+    around = (left, right, top, bottom)
+
+    def largest(operands: Sequence[torch.Tensor]) -> torch.Tensor:
+        return F.max_pool2d(F.pad(operands[0], around, value=-torch.inf), kernel, stride)
+
+    def total(operands: Sequence[torch.Tensor]) -> torch.Tensor:
+        padded = F.pad(operands[0].double(), around)
+        return F.avg_pool2d(padded, kernel, stride, divisor_override=1)
+
+    return largest if node.kind == "max_pool" else total
 
 
 def _rescale(node: Node, device: torch.device) -> Evaluate:

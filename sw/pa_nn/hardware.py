@@ -17,7 +17,8 @@ from torch import nn
 from pa_artifact import Network
 from pa_nn.checkpoint import restore_model
 from pa_nn.data import Batches
-from pa_nn.integers import InputFormat, finite_floats
+from pa_nn.eight_bit import InputFormat
+from pa_nn.integers import finite_floats
 from pa_nn.lowering import Lowered, Widths, lower
 from pa_nn.pipeline import Compiled, Execution
 from pa_nn.plan import make_plan
@@ -185,8 +186,10 @@ def _calibrate(model: HardwareModel, batches: Sequence[Any]) -> None:
         for name, value in model._execute(images, "float").largest.items():
             finite_floats(f"{name}: activations", [value])
             largest[name] = max(largest[name], value)
+    scales = {step.name: step.scale for step in model.plan}
+    alive = {scales[name] for name, value in largest.items() if value > 0}
     for name, value in largest.items():
-        if value == 0:
+        if scales[name] not in alive:
             raise ValueError(f"{name}: is 0 on every calibration image; it needs a range above 0")
         model.ranges[model._range_index[name]] = value
 

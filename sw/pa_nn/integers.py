@@ -3,7 +3,7 @@
 Parameters enter as float64 (float32 ones are exact there) and stay :class:`fractions.Fraction`
 until the one place where each integer is made, half to even, so that no platform can disagree.  The
 rules are the integer contract: codes and phi (Eq. 19), batch normalisation folded into comparators,
-rescales, 8-bit first and last layers.
+rescales.  :mod:`pa_nn.eight_bit` has the 8-bit layers.
 """
 
 import itertools
@@ -16,13 +16,10 @@ import numpy as np
 
 __all__ = [
     "Affine",
-    "EightBit",
-    "InputFormat",
     "batch_norm",
     "finite_floats",
     "fold_thresholds",
     "phi_table",
-    "quantise_weights_8bit",
     "rescale",
 ]
 
@@ -120,7 +117,7 @@ def phi_table(
 
 
 def fold_thresholds(
-    endpoints: Sequence[float], values: Affine, ranges: np.ndarray
+    endpoints: Sequence[float], values: Affine, ranges: np.ndarray, *, cap: float | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Integer comparators that give the codes of real values, whatever leads to these.
 
@@ -132,6 +129,7 @@ def fold_thresholds(
     endpoints : ascending ``v_1..v_N``
     values : real value of each channel's integers, C channels
     ranges : int64 ``(C, 2)``, the lowest and highest integer of each channel
+    cap : what the real values are clipped at, so that endpoints above it are out of reach
 
     Returns
     -------
@@ -152,12 +150,16 @@ def fold_thresholds(
     for c, (slope, offset) in enumerate(zip(values.slope, values.offset, strict=True)):
         key = (slope, offset, int(ranges[c, 0]), int(ranges[c, 1]))
         if key not in folded:
-            folded[key] = [_fold(v, *key) for v in floats]
+            folded[key] = [_fold(v, *key, cap) for v in floats]
         thresholds[c] = folded[key]
     return thresholds, flip
 
 
-def _fold(v: float, slope: Fraction, offset: Fraction, low: int, high: int) -> int:
+def _fold(
+    v: float, slope: Fraction, offset: Fraction, low: int, high: int, cap: float | None
+) -> int:
+    if cap is not None and v > cap:
+        return low - 1 if slope < 0 else high + 1
     if slope == 0:
         return low if offset >= v else high + 1
     exact = (Fraction(v) - offset) / slope
@@ -202,104 +204,3 @@ def rescale(values: Affine, unit: float, mult_bits: int) -> tuple[np.ndarray, np
     if (widest := max(map(abs, bias))) >= 1 << 62:
         raise ValueError(f"A bias of {float(widest):.6g} does not fit 62 bits")
     return np.array(mult, np.int64), np.array(bias, np.int64), shift
-
-
-@dataclass(frozen=True)
-class InputFormat:
-    """Real value of each input channel's integers: ``factor_c * (p - zero_c)``, exact."""
-
-    factor: tuple[Fraction, ...]
-    zero: tuple[Fraction, ...]
-
-    @classmethod
-    def of_pixels(cls, mean: Sequence[float], std: Sequence[float]) -> "InputFormat":
-        """Pixels 0..255 normalised as ``(p / 255 - mean) / std``.
-
-        Raises :class:`ValueError` for a standard deviation that is not positive and a mean whose
-        zero point does not fit 16 bits.
-        """
-        means, stds = finite_floats("mean", mean), finite_floats("std", std)
-        for value in stds:
-            if value <= 0:
-                raise ValueError(f"std must be above 0, not {value}")
-        for value in means:
-            if abs(255 * value) > 32767:
-                raise ValueError(f"mean must be within ±128 (of p / 255), not {value}")
-        return cls(
-            tuple(1 / (255 * Fraction(value)) for value in stds),
-            tuple(255 * Fraction(value) for value in means),
-        )
-
-
-@dataclass(frozen=True, eq=False)
-class EightBit:
-    """8-bit weights of a first or last layer: ``acc = sum weight * (p - zero)``.
-
-    Members
-    -------
-    weight : int8, like the float weights
-    zero : int16 ``(C,)``
-    values : real value of each output channel's accumulator, inside the image
-    """
-
-    weight: np.ndarray
-    zero: np.ndarray
-    values: Affine
-
-
-def quantise_weights_8bit(
-    weight: np.ndarray, bias: Sequence[float], inputs: InputFormat
-) -> EightBit:
-    """Signed 8-bit weights of one scale an output channel, the inputs' factors folded in.
-
-    Parameters
-    ----------
-    weight : float ``(O, C, ...)``
-    bias : O floats
-    inputs : real values of the C input channels
-
-    Raises :class:`ValueError` for weights that are not finite.
-    """
-    floats = np.asarray(weight, np.float64)
-    finite_floats("Weights", floats.ravel())
-    factors = np.array([float(f) for f in inputs.factor])
-    factors = factors.reshape(1, -1, *[1] * (floats.ndim - 2))
-    zero = [round(z) for z in inputs.zero]
-    integers = np.zeros(floats.shape, np.int8)
-    slope, offset = [], []
-    for o, row in enumerate(floats):
-        integers[o], scale = _quantise_row(row, row * factors[0], inputs.factor)
-        step = Fraction(float(scale))
-        taps = integers[o].reshape(len(zero), -1).astype(np.int64).sum(axis=1)
-        moved = (
-            int(count) * (z - exact)
-            for count, z, exact in zip(taps, zero, inputs.zero, strict=True)
-        )
-        slope.append(step)
-        offset.append(step * sum(moved, Fraction(0)) + Fraction(float(bias[o])))
-    return EightBit(integers, np.array(zero, np.int16), Affine(tuple(slope), tuple(offset)))
-
-
-def _quantise_row(
-    row: np.ndarray, folded: np.ndarray, factor: Sequence[Fraction]
-) -> tuple[np.ndarray, Fraction]:
-    """One output channel: ``round(w * factor_c / s)`` exactly, ``s`` the largest over 127.
-
-    ``folded`` are the products in float64: they decide wherever they are clearly not half-way.
-    """
-    channels = range(len(row))
-    scale = max(
-        abs(Fraction(float(row[c].flat[int(np.abs(row[c]).argmax())])) * factor[c])
-        for c in channels
-    ) / Fraction(127)
-    if scale == 0:
-        return np.zeros(row.shape, np.int8), scale
-    quotient = folded / float(scale) if float(scale) else np.zeros_like(folded)
-    rounded = np.rint(quotient)
-    unsure = ~(np.abs(np.abs(quotient - np.floor(quotient)) - 0.5) > 1e-9)
-    if float(scale) < 1e-290:
-        unsure[:] = True
-    for index in np.argwhere(unsure):
-        position = tuple(int(i) for i in index)
-        rounded[position] = round(Fraction(float(row[position])) * factor[position[0]] / scale)
-    return rounded.astype(np.int8), scale

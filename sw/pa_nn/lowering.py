@@ -4,6 +4,7 @@ This is the only place where parameters become integers: training, evaluation an
 through :func:`lower`.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -14,9 +15,12 @@ import torch
 from torch import nn
 
 from pa_artifact import Network, Node
-from pa_artifact.ranges import node_range
+from pa_artifact.formats import Format, node_format
+from pa_artifact.ranges import node_range, taps_inside
 from pa_nn import integers
-from pa_nn.integers import Affine, InputFormat
+from pa_nn.eight_bit import InputFormat, quantise_weights_8bit
+from pa_nn.integers import Affine
+from pa_nn.operations import NO_PAD, Pad, Window
 from pa_nn.plan import INPUT, LOGITS, Signal, Step
 from pa_nn.weights import weight_codes
 
@@ -53,11 +57,13 @@ class Lowered:
     nodes : its nodes; the last one gives its result, the others are the branches of an ``add``
     values : real value of the result's integers
     bounds : int64 ``(channels, 2)``, the lowest and highest integer
+    format : bits of the result, and whether it is signed
     """
 
     nodes: tuple[Node, ...]
     values: Affine
     bounds: np.ndarray
+    format: Format
 
     @property
     def node(self) -> Node:
@@ -81,7 +87,8 @@ def lower(
     modules : the modules that the steps name
     image_shape : channels, height and width of one image
     pixels : real values of the input's integers
-    ranges : largest magnitude of each ``add`` step's real values
+    ranges : largest magnitude of each ``add`` step's real values; what has one scale takes the
+        largest of all
     widths : bits of phi, multipliers and activations
 
     Raises
@@ -89,7 +96,7 @@ def lower(
     ValueError
         Naming the step: parameters that are not finite, multipliers that do not fit.
     """
-    lowering = _Lowering(modules, image_shape, pixels, ranges, widths)
+    lowering = _Lowering(plan, modules, image_shape, pixels, ranges, widths)
     for step in plan:
         try:
             lowering.steps[step.name] = lowering.lower(step)
@@ -119,12 +126,14 @@ def _array(tensor: torch.Tensor) -> np.ndarray:
 class _Lowering:
     def __init__(
         self,
+        plan: Sequence[Step],
         modules: Mapping[str, nn.Module],
         image_shape: tuple[int, int, int],
         pixels: InputFormat,
         ranges: Mapping[str, float],
         widths: Widths,
     ) -> None:
+        self.plan = plan
         self.modules: Mapping[str, Any] = modules
         self.image_shape = image_shape
         self.pixels = pixels
@@ -137,9 +146,15 @@ class _Lowering:
         return getattr(self, f"_{step.kind}")(step)
 
     def _finish(
-        self, nodes: Sequence[Node], operands: Sequence[Lowered], values: Affine
+        self,
+        node: Node,
+        operands: Sequence[Lowered],
+        values: Affine,
+        branches: Sequence[Node] = (),
     ) -> Lowered:
-        return Lowered(tuple(nodes), values, node_range(nodes[-1], [x.bounds for x in operands]))
+        bounds = node_range(node, [operand.bounds for operand in operands])
+        number_format = node_format(node, [operand.format for operand in operands], bounds)
+        return Lowered((*branches, node), values, bounds, number_format)
 
     def _values(self, signal: Signal) -> Affine:
         """Exact real values of a signal, before its ReLU."""
@@ -147,7 +162,9 @@ class _Lowering:
         if signal.norm is None:
             return values
         module = self.modules[signal.norm]
-        count = module.num_features
+        count = len(values.slope)
+        if module.num_features != count:
+            raise ValueError(f"{signal.norm} takes {module.num_features} channels, not {count}")
         parameters = (
             _floats(module.weight, count, 1.0),
             _floats(module.bias, count),
@@ -173,23 +190,36 @@ class _Lowering:
         return source
 
     def _window(self, step: Step) -> tuple[dict[str, Any], tuple[int, int, int]]:
+        """The window of a layer of weights, and the shape of its result."""
         module = self.modules[step.module]
-        _, height, width = self.steps[step.operands[0].step].node.shape_out
-        kernel = tuple(int(k) for k in module.kernel_size)
-        stride = tuple(int(s) for s in module.stride)
-        pad = padding_of(module)
-        rows = (height + pad[0] + pad[1] - kernel[0]) // stride[0] + 1
-        columns = (width + pad[2] + pad[3] - kernel[1]) // stride[1] + 1
-        if rows < 1 or columns < 1:
-            raise ValueError(
-                f"kernel {kernel} is larger than the padded image "
-                f"{height + pad[0] + pad[1]}x{width + pad[2] + pad[3]}"
-            )
-        return {"kernel": kernel, "stride": stride, "pad": pad}, (
-            module.out_channels,
-            rows,
-            columns,
+        shape = self.steps[step.operands[0].step].node.shape_out
+        if isinstance(module, nn.Linear):
+            if module.in_features != math.prod(shape):
+                raise ValueError(
+                    f"a linear layer of {module.in_features} features takes no image of {shape}"
+                )
+            return _slide(shape, Window(shape[1:], (1, 1), NO_PAD), module.out_features)
+        if module.in_channels != shape[0]:
+            raise ValueError(f"a convolution of {module.in_channels} channels takes no {shape[0]}")
+        window = Window(
+            (int(module.kernel_size[0]), int(module.kernel_size[1])),
+            (int(module.stride[0]), int(module.stride[1])),
+            _sum(padding_of(module), step.pad),
         )
+        return _slide(shape, window, module.out_channels)
+
+    def _pool_window(self, step: Step) -> tuple[dict[str, Any], tuple[int, int, int]]:
+        shape = self.steps[step.operands[0].step].node.shape_out
+        if step.window is not None:
+            window = replace(step.window, pad=_sum(step.window.pad, step.pad))
+            return _slide(shape, window, shape[0])
+        rows, columns = step.size
+        if shape[1] % rows or shape[2] % columns:
+            raise ValueError(
+                f"pooling of {shape[1]}x{shape[2]} to {rows}x{columns} has windows of several sizes"
+            )
+        kernel = (shape[1] // rows, shape[2] // columns)
+        return _slide(shape, Window(kernel, kernel, NO_PAD), shape[0])
 
     def _parameters(self, step: Step) -> dict[str, np.ndarray]:
         module = self.modules[step.module]
@@ -208,30 +238,67 @@ class _Lowering:
             attributes={"bits": 8, "signed": False},
         )
         # The pixels' zero points are not integers: only 8-bit weights know what they mean.
-        return self._finish([node], [], Affine((), ()))
+        return self._finish(node, [], Affine((), ()))
 
     def _conv8(self, step: Step) -> Lowered:
-        module, operand = self.modules[step.module], self.steps[INPUT]
-        bias = _floats(module.bias, module.out_channels)
-        layer = integers.quantise_weights_8bit(
-            _array(module.weight), integers.finite_floats("Bias", bias), self.pixels
-        )
+        module = self.modules[step.module]
         attributes, shape_out = self._window(step)
+        return self._products(
+            step,
+            "conv8",
+            shape_out,
+            weight=_array(module.weight),
+            attributes={**attributes, "groups": int(module.groups)},
+        )
+
+    def _linear8(self, step: Step) -> Lowered:
+        """A linear layer; of images larger than one pixel a convolution of the whole image."""
+        attributes, shape_out = self._window(step)
+        weight = _array(self.modules[step.module].weight)
+        if attributes["kernel"] == (1, 1):
+            return self._products(step, "linear8", shape_out, weight=weight, attributes={})
+        shape_in = self.steps[step.operands[0].step].node.shape_out
+        return self._products(
+            step,
+            "conv8",
+            shape_out,
+            weight=weight.reshape(-1, *shape_in),
+            attributes={**attributes, "groups": 1},
+        )
+
+    def _products(
+        self,
+        step: Step,
+        kind: str,
+        shape_out: tuple[int, int, int],
+        *,
+        weight: np.ndarray,
+        attributes: dict[str, Any],
+    ) -> Lowered:
+        module, (signal,) = self.modules[step.module], step.operands
+        operand = self.steps[signal.step]
+        source = self._parameters(step)
+        if signal.step == INPUT:
+            inputs = self.pixels
+            source |= {
+                "factor": np.array([float(f) for f in inputs.factor]),
+                "zero": np.array([float(z) for z in inputs.zero]),
+            }
+        else:
+            inputs = InputFormat(operand.values.slope, (Fraction(0),) * len(operand.values.slope))
+        bias = integers.finite_floats("Bias", _floats(module.bias, shape_out[0]))
+        layer = quantise_weights_8bit(weight, bias, inputs)
         node = Node(
             name=step.name,
-            kind="conv8",
+            kind=kind,
             shape_in=operand.node.shape_out,
             shape_out=shape_out,
             attributes=attributes,
             tensors={"weight": layer.weight, "zero": layer.zero},
-            source={
-                **self._parameters(step),
-                "factor": np.array([float(f) for f in self.pixels.factor]),
-                "zero": np.array([float(z) for z in self.pixels.zero]),
-            },
+            source=source,
         )
-        self.edges.append((INPUT, step.name))
-        return self._finish([node], [operand], layer.values)
+        self.edges.append((signal.step, step.name))
+        return self._finish(node, [operand], layer.values)
 
     def _pa_conv(self, step: Step) -> Lowered:
         module, (signal,) = self.modules[step.module], step.operands
@@ -243,15 +310,18 @@ class _Lowering:
         phi, scale = integers.phi_table(alpha, beta, self.widths.phi_bits)
         if signal.relu and not endpoints[0] > 0:
             raise ValueError(f"Endpoints v behind a ReLU must be above 0, not {endpoints[0]}")
-        thresholds, flip = integers.fold_thresholds(endpoints, self._values(signal), operand.bounds)
-        signed = not (operand.node.kind == "add" and not operand.node.attributes["signed"])
+        thresholds, flip = integers.fold_thresholds(
+            endpoints, self._values(signal), operand.bounds, cap=signal.cap
+        )
+        bits, signed = operand.format
         attributes, shape_out = self._window(step)
+        kernel = attributes["kernel"]
         attributes |= {
             "scheme": "pa",
             "m": module.m,
             "n": module.n,
             "phi_bits": self.widths.phi_bits,
-            "act_bits": _bits(operand, signed),
+            "act_bits": bits,
             "act_signed": signed,
         }
         node = Node(
@@ -261,7 +331,7 @@ class _Lowering:
             shape_out=shape_out,
             attributes=attributes,
             tensors={
-                "codes": codes.cpu().numpy(),
+                "codes": codes.cpu().numpy().reshape(-1, operand.node.shape_out[0], *kernel),
                 "phi": phi,
                 "scale": np.array([scale]),
                 "range": operand.bounds,
@@ -277,30 +347,46 @@ class _Lowering:
             },
         )
         self.edges.append((signal.step, step.name))
-        bias = integers.finite_floats("Bias", _floats(module.bias, module.out_channels))
-        return self._finish([node], [operand], Affine.of(scale, bias))
+        bias = integers.finite_floats("Bias", _floats(module.bias, shape_out[0]))
+        return self._finish(node, [operand], Affine.of(scale, bias))
+
+    def _unit(self, step: Step, largest: int) -> float:
+        """Real value of one unit of what an ``add`` or ``concat`` gives."""
+        ranges = [
+            min(self.ranges[other.name], math.inf if other.cap is None else other.cap)
+            for other in self.plan
+            if other.kind == "add" and (other is step or (step.scale and other.scale == step.scale))
+        ]
+        return max(ranges) / largest
 
     def _add(self, step: Step) -> Lowered:
         logits = step.name == LOGITS
         bits = LOGIT_BITS if logits else self.widths.act_bits
         signed = not step.relu
-        largest = LOGIT_CODE if logits else (1 << (bits - signed)) - 1
-        unit = self.ranges[step.name] / largest
+        unit = self._unit(step, LOGIT_CODE if logits else (1 << (bits - signed)) - 1)
         branches = [
             self._branch(f"{step.name}.{k}", signal, unit) for k, signal in enumerate(step.operands)
         ]
-        first = branches[0].node
+        shape = branches[0].node.shape_out
+        for branch, signal in zip(branches, step.operands, strict=True):
+            if branch.node.shape_out != shape:
+                raise ValueError(
+                    f"cannot add {signal.step}, which gives {branch.node.shape_out}, and "
+                    f"{step.operands[0].step}, which gives {shape}"
+                )
+        if logits and shape[1:] != (1, 1):
+            raise ValueError(f"logits are of (classes, 1, 1), not of {shape}")
         node = Node(
             name=step.name,
             kind="add",
-            shape_in=first.shape_out,
-            shape_out=first.shape_out,
+            shape_in=shape,
+            shape_out=shape,
             attributes={"bits": bits, "signed": signed},
             tensors={"scale": np.array([unit])},
         )
         self.edges.extend((branch.node.name, step.name) for branch in branches)
-        values = Affine.of(unit, [0.0] * first.shape_out[0])
-        return self._finish([*(branch.node for branch in branches), node], branches, values)
+        values = Affine.of(unit, [0.0] * shape[0])
+        return self._finish(node, branches, values, [branch.node for branch in branches])
 
     def _branch(self, name: str, signal: Signal, unit: float) -> Lowered:
         operand = self.steps[signal.step]
@@ -314,44 +400,82 @@ class _Lowering:
             source=self._source(signal),
         )
         self.edges.append((signal.step, name))
-        return self._finish([node], [operand], Affine.of(unit, [0.0] * len(mult)))
+        return self._finish(node, [operand], Affine.of(unit, [0.0] * len(mult)))
+
+    def _concat(self, step: Step) -> Lowered:
+        bits = self.widths.act_bits
+        operands = [self.steps[signal.step] for signal in step.operands]
+        shapes = [operand.node.shape_out for operand in operands]
+        if any(shape[1:] != shapes[0][1:] for shape in shapes):
+            sizes = " and ".join(map(str, shapes))
+            raise ValueError(f"cannot concatenate the channels of images of {sizes}")
+        shape = (sum(shape[0] for shape in shapes), *shapes[0][1:])
+        unit = self._unit(step, (1 << (bits - step.signed)) - 1)
+        node = Node(
+            name=step.name,
+            kind="concat",
+            shape_in=shape,
+            shape_out=shape,
+            attributes={"bits": bits, "signed": step.signed},
+            tensors={"scale": np.array([unit])},
+        )
+        self.edges.extend((signal.step, step.name) for signal in step.operands)
+        return self._finish(node, operands, Affine.of(unit, [0.0] * shape[0]))
+
+    def _max_pool(self, step: Step) -> Lowered:
+        attributes, shape_out = self._pool_window(step)
+        return self._pooled(step, shape_out, attributes, divisor=1)
+
+    def _avg_pool(self, step: Step) -> Lowered:
+        attributes, shape_out = self._pool_window(step)
+        return self._pooled(step, shape_out, attributes, divisor=math.prod(attributes["kernel"]))
 
     def _global_avg_pool(self, step: Step) -> Lowered:
+        channels, height, width = self.steps[step.operands[0].step].node.shape_out
+        return self._pooled(step, (channels, 1, 1), {}, divisor=height * width)
+
+    def _pooled(
+        self,
+        step: Step,
+        shape_out: tuple[int, int, int],
+        attributes: dict[str, Any],
+        *,
+        divisor: int,
+    ) -> Lowered:
         (signal,) = step.operands
         operand = self.steps[signal.step]
-        channels, height, width = operand.node.shape_out
         node = Node(
             name=step.name,
-            kind="global_avg_pool",
+            kind=step.kind,
             shape_in=operand.node.shape_out,
-            shape_out=(channels, 1, 1),
+            shape_out=shape_out,
+            attributes=attributes,
         )
+        if attributes and min(map(np.min, taps_inside(node))) == 0:
+            raise ValueError(f"pad {attributes['pad']} leaves windows entirely on padding")
         self.edges.append((signal.step, step.name))
-        mean = operand.values.scaled(Fraction(1, height * width))
-        # The sum of the offsets is the offset of the mean; fixed point has none.
-        return self._finish([node], [operand], replace(mean, offset=operand.values.offset))
-
-    def _linear8(self, step: Step) -> Lowered:
-        module, (signal,) = self.modules[step.module], step.operands
-        operand = self.steps[signal.step]
-        inputs = InputFormat(operand.values.slope, (Fraction(0),) * len(operand.values.slope))
-        bias = integers.finite_floats("Bias", _floats(module.bias, module.out_features))
-        layer = integers.quantise_weights_8bit(_array(module.weight), bias, inputs)
-        node = Node(
-            name=step.name,
-            kind="linear8",
-            shape_in=operand.node.shape_out,
-            shape_out=(module.out_features, 1, 1),
-            tensors={"weight": layer.weight, "zero": layer.zero},
-            source=self._parameters(step),
-        )
-        self.edges.append((signal.step, step.name))
-        return self._finish([node], [operand], layer.values)
+        # Fixed point has no offset.
+        return self._finish(node, [operand], operand.values.scaled(Fraction(1, divisor)))
 
 
-def _bits(operand: Lowered, signed: bool) -> int:
-    """Width of the number format of ``operand``'s result."""
-    if operand.node.kind == "add":
-        return int(operand.node.attributes["bits"])
-    low, high = int(operand.bounds.min()), int(operand.bounds.max())
-    return max(max(high, -low - 1, 0).bit_length() + signed, 1)
+def _sum(first: Pad, second: Pad) -> Pad:
+    return (
+        first[0] + second[0],
+        first[1] + second[1],
+        first[2] + second[2],
+        first[3] + second[3],
+    )
+
+
+def _slide(
+    shape: tuple[int, int, int], window: Window, channels: int
+) -> tuple[dict[str, Any], tuple[int, int, int]]:
+    """Attributes of a node that moves ``window`` over an image, and the shape of its result."""
+    top, bottom, left, right = window.pad
+    height, width = shape[1] + top + bottom, shape[2] + left + right
+    if window.kernel[0] > height or window.kernel[1] > width:
+        raise ValueError(f"kernel {window.kernel} is larger than the padded image {height}x{width}")
+    rows = (height - window.kernel[0]) // window.stride[0] + 1
+    columns = (width - window.kernel[1]) // window.stride[1] + 1
+    attributes = {"kernel": window.kernel, "stride": window.stride, "pad": window.pad}
+    return attributes, (channels, rows, columns)

@@ -5,10 +5,12 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from torch import nn
 
 from pa_nn.exact import Evaluate, compile_node, compile_sums, exact_conv, straight_through
 from pa_nn.layers import PAConv2d
 from pa_nn.lowering import Lowered
+from pa_nn.operations import NO_PAD, Pad
 from pa_nn.plan import INPUT, LOGITS, Signal, Step
 
 __all__ = ["MODES", "Compiled", "Execution"]
@@ -142,16 +144,15 @@ class Execution:
         operands = [self._signal(signal) for signal in step.operands]
         if step.kind == "add":
             fake = self._added(step, operands)
-        elif step.kind == "global_avg_pool":
-            fake = operands[0].mean(dim=(-2, -1), keepdim=True)
-        else:
+        elif step.kind == "concat":
+            fake = torch.cat(operands, dim=1)
+        elif step.module:
             module = self.modules[step.module]
-            if step.kind == "linear8":
-                fake = module(operands[0].flatten(1))[..., None, None]
-            elif exact is not None and isinstance(module, PAConv2d):
-                return exact_conv(module, operands[0], exact)
-            else:
-                fake = module(operands[0])
+            if exact is not None and isinstance(module, PAConv2d):
+                return exact_conv(module, _padded(operands[0], step.pad), exact)
+            fake = _layer(module, _padded(operands[0], step.pad))
+        else:
+            fake = _pooled(step, operands[0])
         return fake if exact is None else straight_through(fake, exact)
 
     def _added(self, step: Step, operands: Sequence[torch.Tensor]) -> torch.Tensor:
@@ -159,7 +160,7 @@ class Execution:
         for operand in operands[1:]:
             total = total + operand
         if step.relu:
-            total = F.relu(total)
+            total = _rectified(total, step.cap)
         self.largest[step.name] = float(total.detach().abs().max())
         if self.compiled is None or self.mode != "exact":
             return total
@@ -173,7 +174,7 @@ class Execution:
             if key not in self._normed:
                 self._normed[key] = self._norm(self.modules[signal.norm], value)
             value = self._normed[key]
-        return F.relu(value) if signal.relu else value
+        return _rectified(value, signal.cap) if signal.relu else value
 
     def _norm(self, module: Any, value: torch.Tensor) -> torch.Tensor:
         # Copies: an update must not change what the backward pass needs.
@@ -183,6 +184,32 @@ class Execution:
         return F.batch_norm(
             value, mean, variance, module.weight, module.bias, training=False, eps=module.eps
         )
+
+
+def _rectified(value: torch.Tensor, cap: float | None) -> torch.Tensor:
+    return F.relu(value) if cap is None else value.clamp(0, cap)
+
+
+def _padded(value: torch.Tensor, pad: Pad, padding: float = 0.0) -> torch.Tensor:
+    top, bottom, left, right = pad
+    return value if pad == NO_PAD else F.pad(value, (left, right, top, bottom), value=padding)
+
+
+def _layer(module: Any, value: torch.Tensor) -> torch.Tensor:
+    """A layer of weights; a linear one takes whole images."""
+    if isinstance(module, nn.Linear):
+        return module(value.flatten(1))[..., None, None]
+    return module(value)
+
+
+def _pooled(step: Step, value: torch.Tensor) -> torch.Tensor:
+    if step.window is None:
+        return F.adaptive_avg_pool2d(value, step.size)
+    kernel, stride = step.window.kernel, step.window.stride
+    value = _padded(value, step.pad)
+    if step.kind == "max_pool":
+        return F.max_pool2d(_padded(value, step.window.pad, -torch.inf), kernel, stride)
+    return F.avg_pool2d(_padded(value, step.window.pad), kernel, stride)
 
 
 @torch.no_grad()

@@ -1,46 +1,40 @@
-"""Recognise a traced network as steps that hardware computes in integers.
+"""Recognise a network as steps that hardware computes in integers.
 
 A step is one operation on integers; between steps stand signals: the real value of a step's
 integers, batch normalised, rectified.  Comparators absorb both; where a value must stay real (a
-sum, a shortcut, a pooled image, the logits) an ``add`` step brings it to fixed point.
+sum, a shortcut, a pooled image, the input of an 8-bit layer, the logits) an ``add`` step brings it
+to fixed point.  What is concatenated shares one scale.
 """
 
-import operator
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
 
-import torch
-import torch.nn.functional as F
-from torch import fx, nn
+from torch import nn
 
-from pa_nn.layers import PAConv2d, PALayer
+from pa_nn.layers import PALayer
+from pa_nn.operations import NO_PAD, Operation, Pad, UnsupportedError, Window
+from pa_nn.scales import Scales
+from pa_nn.tracing import trace
 
-__all__ = ["LOGITS", "Signal", "Step", "UnsupportedError", "make_plan"]
+__all__ = ["INPUT", "LOGITS", "Signal", "Step", "UnsupportedError", "make_plan"]
 
 LOGITS = "logits"
 INPUT = "input"
-
-SUPPORTED = (
-    "a first Conv2d, PAConv2d, BatchNorm2d, ReLU, addition, average pooling to 1x1, flatten "
-    "and a last Linear"
-)
-
-
-class UnsupportedError(ValueError):
-    """A part of a model that hardware cannot compute; one line with its path."""
-
-    def __init__(self, path: str, problem: str, supported: str = SUPPORTED) -> None:
-        super().__init__(f"{path}: {problem} is not supported; supported: {supported}")
+# Results of one scale and without an offset.
+FIXED_POINT = ("add", "concat", "max_pool", "avg_pool", "global_avg_pool")
+PARAMETERS = ("conv", "linear")
 
 
 @dataclass(frozen=True)
 class Signal:
-    """Real values of the step ``step``, then batch normalisation ``norm``, then ReLU."""
+    """Real values of the step ``step``, then batch normalisation ``norm``, then ReLU up to ``cap``.
+
+    A ``cap`` of None is infinity.
+    """
 
     step: str
     norm: str | None = None
     relu: bool = False
+    cap: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,10 +44,17 @@ class Step:
     Members
     -------
     name : the name of its node in a ``.pa`` file
-    kind : the kind of that node
-    operands : what it works on; several only for ``add``
+    kind : the kind of that node; a ``linear8`` or ``pa_conv`` of a linear layer is a convolution of
+        the whole image
+    operands : what it works on; several only for ``add`` and ``concat``
     module : path of the module with its parameters, empty where it has none
     relu : an ``add`` that saturates at 0
+    cap : what an ``add`` saturates at, at the latest; None for infinity
+    scale : an ``add`` or ``concat`` has one scale with all others of this name
+    signed : a ``concat`` of signed values
+    pad : zeros around the operand, beside the module's own
+    window : of a pooling step; None for an adaptive one
+    size : rows and columns of the result of an adaptive ``avg_pool``
     """
 
     name: str
@@ -61,6 +62,12 @@ class Step:
     operands: tuple[Signal, ...] = ()
     module: str = ""
     relu: bool = False
+    cap: float | None = None
+    scale: str = ""
+    signed: bool = False
+    pad: Pad = NO_PAD
+    window: Window | None = None
+    size: tuple[int, int] = (1, 1)
 
 
 @dataclass(frozen=True)
@@ -71,9 +78,15 @@ class _Sum:
     operands: tuple[Signal, ...]
 
 
-class _Tracer(fx.Tracer):
-    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        return isinstance(m, PALayer) or super().is_leaf_module(m, module_qualified_name)
+@dataclass(frozen=True)
+class _Padded:
+    """Zeros around a value, which the next window takes in."""
+
+    value: Signal
+    pad: Pad
+
+
+_Value = Signal | _Sum | _Padded
 
 
 def make_plan(model: nn.Module) -> tuple[Step, ...]:
@@ -84,271 +97,264 @@ def make_plan(model: nn.Module) -> tuple[Step, ...]:
     UnsupportedError
         With the path of the module, what it does and what is supported.
     """
-    try:
-        graph = _Tracer().trace(model)
-    except Exception as error:
-        reason = " ".join(str(error).split())[:200]
-        raise UnsupportedError(
-            type(model).__name__, f"a forward that torch.fx cannot trace ({reason})"
-        ) from error
-    return _Planner(model, graph).plan()
-
-
-_IDENTITIES = (nn.Identity, nn.Dropout)
-_ADDITIONS = (operator.add, operator.iadd, torch.add, "add", "add_")
-_RELUS = (torch.relu, F.relu, "relu", "relu_")
-_FLATTENS = (torch.flatten, "flatten")
-_MEANS = (torch.mean, "mean")
-
-
-def _path(node: fx.Node) -> str:
-    """The path of the module that ``node`` is, or is called in."""
-    if node.op == "call_module":
-        return str(node.target)
-    stack = list(node.meta.get("nn_module_stack", {}).values())
-    return str(stack[-1][0]) if stack else node.name
-
-
-def _argument(node: fx.Node, position: int, name: str, default: Any = None) -> Any:
-    return node.args[position] if len(node.args) > position else node.kwargs.get(name, default)
-
-
-_Handler = Callable[[fx.Node], Signal | _Sum]
+    return _Planner(model, trace(model)).plan()
 
 
 class _Planner:
-    def __init__(self, model: nn.Module, graph: fx.Graph) -> None:
+    def __init__(self, model: nn.Module, operations: tuple[Operation, ...]) -> None:
         self.modules = dict(model.named_modules())
-        self.graph = graph
+        self.operations = operations
+        self.users: dict[Operation, list[Operation]] = {each: [] for each in operations}
+        for operation in operations:
+            for operand in operation.inputs:
+                self.users[operand].append(operation)
         self.steps: dict[str, Step] = {}
-        self.values: dict[fx.Node, Signal | _Sum] = {}
-        self.fixed: dict[Signal | _Sum, Signal] = {}
+        self.scales = Scales()
+        self.values: dict[Operation, _Value] = {}
+        self.fixed: dict[Signal | tuple[str, bool, float | None], Signal] = {}
 
     def plan(self) -> tuple[Step, ...]:
-        self._drop_identities()
-        for node in self.graph.nodes:
-            if node.op == "output":
-                self._output(node)
-            else:
-                self.values[node] = self._handler(node)(node)
-        return tuple(self.steps.values())
-
-    def _drop_identities(self) -> None:
-        for node in list(self.graph.nodes):
-            if node.op == "call_module" and isinstance(self._module(node), _IDENTITIES):
-                node.replace_all_uses_with(node.args[0])
-                self.graph.erase_node(node)
-
-    def _module(self, node: fx.Node) -> Any:
-        return self.modules[str(node.target)]
-
-    def _handler(self, node: fx.Node) -> _Handler:
-        if node.op == "placeholder":
-            return self._placeholder
-        if node.op == "call_module":
-            modules: tuple[tuple[type, _Handler], ...] = (
-                (PAConv2d, self._pa_conv),
-                (PALayer, self._unsupported),
-                (nn.Conv2d, self._conv8),
-                (nn.BatchNorm2d, self._norm),
-                (nn.ReLU, self._relu),
-                (nn.AdaptiveAvgPool2d, self._pool),
-                (nn.Flatten, self._flatten),
-                (nn.Linear, self._linear),
-            )
-            for kind, handler in modules:
-                if isinstance(self._module(node), kind):
-                    return handler
-        elif node.op in ("call_function", "call_method"):
-            functions: tuple[tuple[tuple[Any, ...], _Handler], ...] = (
-                (_ADDITIONS, self._add),
-                (_RELUS, self._relu),
-                (_FLATTENS, self._flatten),
-                (_MEANS, self._mean),
-                ((F.adaptive_avg_pool2d,), self._pool),
-            )
-            for targets, handler in functions:
-                if node.target in targets:
-                    return handler
-        return self._unsupported
-
-    def _unsupported(self, node: fx.Node) -> Signal:
-        if node.op == "call_module":
-            what = type(self._module(node)).__name__
-        else:
-            what = getattr(node.target, "__name__", str(node.target))
-        raise UnsupportedError(_path(node), what)
+        for operation in self.operations:
+            self.values[operation] = getattr(self, f"_{operation.kind}")(operation)
+        return tuple(
+            replace(step, scale=self.scales.name_of(step.name))
+            if step.name in self.scales
+            else step
+            for step in self.steps.values()
+        )
 
     def _step(self, step: Step) -> Signal:
         if step.name in self.steps:
             raise UnsupportedError(step.name, "calling one module twice", "one call a module")
         self.steps[step.name] = step
+        if step.kind == "add":
+            self.scales.open(step.name, unsigned=step.relu, cap=step.cap)
         return Signal(step.name)
 
-    def _operand(self, node: fx.Node) -> Any:
-        operand = node.args[0] if node.args else node.kwargs.get("input")
-        if not isinstance(operand, fx.Node) or operand not in self.values:
-            raise UnsupportedError(_path(node), f"the operand {operand!r}")
-        return operand
+    def _unique(self, name: str, *suffixes: str) -> str:
+        """``name``, with the first suffix that makes it the name of a new step."""
+        names = (name, *(f"{name}.{suffix}" for suffix in suffixes))
+        numbered = (f"{name}.{number}" for number in range(2, len(self.steps) + 3))
+        return next(each for each in (*names, *numbered) if each not in self.steps)
 
-    def _fix(self, value: Signal | _Sum, *, relu: bool = False) -> Signal:
-        """``value`` in fixed point: the signal of an ``add`` step."""
-        key = value
-        if isinstance(value, _Sum):
-            key = replace(value, name=f"{value.name}+") if relu else value
-            step = Step(name=value.name, kind="add", operands=value.operands, relu=relu)
-        else:
-            if value.norm is None and not value.relu and self.steps[value.step].kind == "add":
-                return value
-            step = Step(
-                name=f"{value.norm or value.step}.out",
-                kind="add",
-                operands=(replace(value, relu=False),),
-                relu=value.relu,
+    def _signal(self, operation: Operation) -> Signal:
+        value = self.values[operation]
+        if isinstance(value, _Padded):
+            raise UnsupportedError(
+                operation.path,
+                "padding",
+                "padding in front of a convolution, of average pooling, "
+                "or of maximum pooling behind a ReLU",
             )
+        return self._fix_sum(value) if isinstance(value, _Sum) else value
+
+    def _padded(self, operation: Operation) -> tuple[Signal, Pad]:
+        value = self.values[operation]
+        if isinstance(value, _Padded):
+            return value.value, value.pad
+        return self._signal(operation), NO_PAD
+
+    def _fix_sum(self, total: _Sum, *, relu: bool = False, cap: float | None = None) -> Signal:
+        """A sum in fixed point: the signal of an ``add`` step."""
+        key = (total.name, relu, cap)
         if key not in self.fixed:
-            if step.name in self.steps:
-                step = replace(step, name=f"{step.name}.{'relu' if step.relu else 'signed'}")
+            name = self._unique(total.name, "relu" if relu else "signed")
+            step = Step(name=name, kind="add", operands=total.operands, relu=relu, cap=cap)
             self.fixed[key] = self._step(step)
         return self.fixed[key]
 
-    def _signal(self, node: fx.Node) -> Signal:
-        value = self.values[node]
-        return self._fix(value) if isinstance(value, _Sum) else value
+    def _fix(self, signal: Signal) -> Signal:
+        """``signal`` in fixed point: that of a step with one scale and no offset."""
+        plain = signal.norm is None and not signal.relu
+        if plain and self.steps[signal.step].kind in FIXED_POINT:
+            return signal
+        if signal not in self.fixed:
+            name = f"{signal.norm or signal.step}.out"
+            step = Step(
+                name=self._unique(name, "relu" if signal.relu else "signed"),
+                kind="add",
+                operands=(replace(signal, relu=False, cap=None),),
+                relu=signal.relu,
+                cap=signal.cap,
+            )
+            self.fixed[signal] = self._step(step)
+        return self.fixed[signal]
 
-    def _placeholder(self, node: fx.Node) -> Signal:
-        if INPUT in self.steps:
-            raise UnsupportedError(node.name, "a second input", "one image tensor")
+    def _unsigned(self, signal: Signal) -> bool:
+        """Whether a signal in fixed point is never negative."""
+        step = self.steps[signal.step]
+        if step.kind == "add":
+            return step.relu
+        return not step.signed if step.kind == "concat" else self._unsigned(step.operands[0])
+
+    def _refuse_image(self, operation: Operation, signal: Signal, what: str) -> None:
+        if signal.step == INPUT:
+            raise UnsupportedError(operation.path, what, "a Conv2d or Linear of the input")
+
+    def _input(self, operation: Operation) -> Signal:
         return self._step(Step(name=INPUT, kind="input"))
 
-    def _conv8(self, node: fx.Node) -> Signal:
-        path, signal = _path(node), self._signal(self._operand(node))
-        if signal != Signal(INPUT):
-            raise UnsupportedError(
-                path, "a Conv2d that is not the first layer", "PAConv2d there (see pa_nn.convert)"
-            )
-        self._check_conv(path, self._module(node))
-        return self._step(Step(name=path, kind="conv8", operands=(signal,), module=path))
+    def _conv(self, operation: Operation) -> Signal:
+        return self._weighted(operation, "conv8")
 
-    def _pa_conv(self, node: fx.Node) -> Signal:
-        path, module, operand = _path(node), self._module(node), self._operand(node)
-        self._check_conv(path, module)
-        if module.activation is None:
-            raise UnsupportedError(
-                path, "N=None (activations in full precision)", "N from 1 to 255"
-            )
-        signal = self._signal(operand)
-        if signal.step == INPUT:
-            raise UnsupportedError(path, "a PAConv2d as the first layer", "Conv2d there")
-        if any(self._needs_real(user) for user in operand.users):
+    def _linear(self, operation: Operation) -> Signal:
+        return self._weighted(operation, "linear8")
+
+    def _weighted(self, operation: Operation, kind: str) -> Signal:
+        """A layer of weights: piecewise approximated behind comparators, or 8 bits wide."""
+        path, module = operation.path, self.modules[operation.path]
+        (operand,) = operation.inputs
+        signal, pad = self._padded(operand)
+        if isinstance(module, PALayer):
+            kind = "pa_conv"
+            if module.activation is None:
+                raise UnsupportedError(
+                    path, "N=None (activations in full precision)", "N from 1 to 255"
+                )
+            if signal.step == INPUT:
+                name = type(module).__name__
+                raise UnsupportedError(
+                    path, f"a {name} as the first layer", f"{name.removeprefix('PA')} there"
+                )
+            if any(self._needs_fixed_point(user, signal) for user in self.users[operand]):
+                signal = self._fix(signal)
+        elif signal.step != INPUT:
             signal = self._fix(signal)
-        return self._step(Step(name=path, kind="pa_conv", operands=(signal,), module=path))
+        step = Step(name=path, kind=kind, operands=(signal,), module=path, pad=pad)
+        return self._step(step)
 
-    def _needs_real(self, user: fx.Node) -> bool:
-        return not (user.op == "call_module" and isinstance(self._module(user), PAConv2d))
+    def _needs_fixed_point(self, user: Operation, signal: Signal) -> bool:
+        """Whether ``user`` brings ``signal`` to fixed point, so that everyone can take that."""
+        if user.kind in PARAMETERS:
+            return not isinstance(self.modules[user.path], PALayer)
+        if user.kind in ("flatten", "pad"):
+            return any(self._needs_fixed_point(other, signal) for other in self.users[user])
+        if user.kind == "norm":
+            return signal.relu or signal.norm is not None
+        return signal.relu if user.kind in ("add", "output") else user.kind != "relu"
 
-    def _check_conv(self, path: str, module: Any) -> None:
-        if module.groups != 1:
-            raise UnsupportedError(path, f"groups={module.groups}", "groups=1")
-        if tuple(module.dilation) != (1, 1):
-            raise UnsupportedError(path, f"dilation={tuple(module.dilation)}", "dilation=1")
-        if module.padding_mode != "zeros":
-            raise UnsupportedError(path, f"padding_mode={module.padding_mode!r}", "'zeros'")
-
-    def _norm(self, node: fx.Node) -> Signal:
-        path, module = _path(node), self._module(node)
-        if module.running_mean is None:
-            raise UnsupportedError(
-                path, "BatchNorm2d without running statistics", "track_running_stats=True"
-            )
-        signal = self._signal(self._operand(node))
-        if signal.step == INPUT:
-            raise UnsupportedError(path, "batch normalisation of the input", "mean and std")
+    def _norm(self, operation: Operation) -> Signal:
+        signal = self._signal(operation.inputs[0])
+        self._refuse_image(operation, signal, "batch normalisation of the input")
         if signal.norm is not None or signal.relu:
             signal = self._fix(signal)
-        return replace(signal, norm=path)
+        return replace(signal, norm=operation.path)
 
-    def _relu(self, node: fx.Node) -> Signal:
-        value = self.values[self._operand(node)]
+    def _relu(self, operation: Operation) -> Signal:
+        value = self.values[operation.inputs[0]]
         if isinstance(value, _Sum):
-            return self._fix(value, relu=True)
-        if value.step == INPUT:
-            raise UnsupportedError(_path(node), "ReLU of the input")
-        return replace(value, relu=True)
+            return self._fix_sum(value, relu=True, cap=operation.cap)
+        signal = self._signal(operation.inputs[0])
+        self._refuse_image(operation, signal, "ReLU of the input")
+        plain = signal.norm is None and not signal.relu and operation.cap is None
+        if plain and self.steps[signal.step].kind in FIXED_POINT and self._unsigned(signal):
+            return signal
+        caps = [cap for cap in (signal.cap, operation.cap) if cap is not None]
+        return replace(signal, relu=True, cap=min(caps, default=None))
 
-    def _add(self, node: fx.Node) -> Signal | _Sum:
-        path = _path(node)
-        if len(node.args) != 2 or any(key != "alpha" for key in node.kwargs):
-            raise UnsupportedError(path, "this form of addition", "a + b")
-        if node.kwargs.get("alpha", 1) != 1:
-            raise UnsupportedError(path, f"alpha={node.kwargs['alpha']}", "alpha=1")
+    def _add(self, operation: Operation) -> _Sum:
         operands: list[Signal] = []
-        for operand in node.args:
-            if not isinstance(operand, fx.Node):
-                raise UnsupportedError(path, f"adding {operand!r}", "adding two activations")
+        for operand in operation.inputs:
             value = self.values[operand]
-            if isinstance(value, _Sum) and len(operand.users) == 1:
+            if isinstance(value, _Sum) and len(self.users[operand]) == 1:
                 operands.extend(value.operands)
                 continue
             signal = self._signal(operand)
-            if signal.step == INPUT or self.steps[signal.step].kind == "linear8":
-                raise UnsupportedError(path, f"adding {signal.step}", "adding two activations")
+            self._refuse_image(operation, signal, "adding the input")
             operands.append(self._fix(signal) if signal.relu else signal)
-        return _Sum(self._name(node, "add"), tuple(operands))
+        return _Sum(operation.name, tuple(operands))
 
-    def _name(self, node: fx.Node, operation: str) -> str:
-        """A name for an operation: its module's, or that of the module that calls it."""
-        path = _path(node)
-        if node.op == "call_module" or path == node.name:
-            return path
-        name = f"{path}.{operation}"
-        return name if name not in self.steps else f"{path}.{node.name}"
+    def _concat(self, operation: Operation) -> Signal:
+        signals = []
+        for operand in operation.inputs:
+            signal = self._signal(operand)
+            self._refuse_image(operation, signal, "concatenating the input")
+            signals.append(self._formatted(self._fix(signal)))
+        origins = [self._origin(signal) for signal in signals]
+        unsigned, cap = self.scales.common_format(origins)
+        for position, (signal, origin) in enumerate(zip(signals, origins, strict=True)):
+            if self.scales.format_of(origin) != (unsigned, cap):
+                signals[position] = self._restated(signal, unsigned=unsigned)
+                origins[position] = signals[position].step
+        step = Step(
+            name=self._unique(operation.name),
+            kind="concat",
+            operands=tuple(signals),
+            signed=not unsigned,
+        )
+        self.scales.open(step.name, unsigned=unsigned, cap=cap)
+        self.scales.join([step.name, *origins])
+        return self._step(step)
 
-    def _pool(self, node: fx.Node) -> Signal:
-        if node.op == "call_module":
-            size = self._module(node).output_size
-        else:
-            size = _argument(node, 1, "output_size")
-        if size not in (1, (1, 1), [1, 1]):
-            raise UnsupportedError(_path(node), f"pooling to {size}", "average pooling to 1x1")
-        return self._pooled(node)
+    def _origin(self, signal: Signal) -> str:
+        """The step that states the format which maximum pooling keeps."""
+        while self.steps[signal.step].kind == "max_pool":
+            (signal,) = self.steps[signal.step].operands
+        return signal.step
 
-    def _mean(self, node: fx.Node) -> Signal:
-        dims = _argument(node, 1, "dim")
-        if not isinstance(dims, list | tuple) or sorted(d % 4 for d in dims) != [2, 3]:
-            raise UnsupportedError(_path(node), f"the mean over {dims}", "the mean over (2, 3)")
-        return self._pooled(node)
+    def _formatted(self, signal: Signal) -> Signal:
+        """``signal``, in fixed point, with the number format of activations."""
+        if self._origin(signal) in self.scales:
+            return signal
+        return self._restated(signal, unsigned=self._unsigned(signal))
 
-    def _pooled(self, node: fx.Node) -> Signal:
-        signal = self._signal(self._operand(node))
-        if signal.step == INPUT:
-            raise UnsupportedError(_path(node), "pooling of the input")
-        name = self._name(node, "pool")
-        return self._step(Step(name=name, kind="global_avg_pool", operands=(self._fix(signal),)))
+    def _restated(self, signal: Signal, *, unsigned: bool) -> Signal:
+        """Fixed point of another scale, width or sign."""
+        key = (signal.step, unsigned, None)
+        if key not in self.fixed:
+            name = self._unique(f"{signal.step}.out", "relu" if unsigned else "signed")
+            step = Step(name=name, kind="add", operands=(signal,), relu=unsigned)
+            self.fixed[key] = self._step(step)
+        return self.fixed[key]
 
-    def _flatten(self, node: fx.Node) -> Signal:
-        signal = self._signal(self._operand(node))
-        if node.op == "call_module":
-            start = self._module(node).start_dim
-        else:
-            start = _argument(node, 1, "start_dim", 0)
-        if start != 1 or self.steps[signal.step].kind != "global_avg_pool":
+    def _max_pool(self, operation: Operation) -> Signal:
+        signal, pad = self._padded(operation.inputs[0])
+        self._refuse_image(operation, signal, "pooling of the input")
+        signal = self._formatted(self._fix(signal))
+        if pad != NO_PAD and not self._unsigned(signal):
             raise UnsupportedError(
-                _path(node), f"flatten from dimension {start} of {signal.step}", "pooled images"
+                operation.path, "zero padding in front of maximum pooling", "a ReLU in front of it"
             )
-        return signal
+        return self._pool(operation, "max_pool", signal, pad)
 
-    def _linear(self, node: fx.Node) -> Signal:
-        path, signal = _path(node), self._signal(self._operand(node))
-        if self.steps[signal.step].kind != "global_avg_pool" or signal.norm or signal.relu:
-            raise UnsupportedError(path, f"Linear behind {signal.step}", "Linear behind pooling")
-        if any(user.op != "output" for user in node.users):
-            raise UnsupportedError(path, "a Linear that is not the last layer", "a last Linear")
-        return self._step(Step(name=path, kind="linear8", operands=(signal,), module=path))
+    def _avg_pool(self, operation: Operation) -> Signal:
+        signal, pad = self._padded(operation.inputs[0])
+        self._refuse_image(operation, signal, "pooling of the input")
+        return self._pool(operation, "avg_pool", self._fix(signal), pad)
 
-    def _output(self, node: fx.Node) -> None:
-        result = node.args[0]
-        value = self.values.get(result) if isinstance(result, fx.Node) else None
-        if not isinstance(value, Signal) or self.steps[value.step].kind != "linear8":
-            raise UnsupportedError("output", "a model that ends otherwise", "a last Linear")
-        self._step(Step(name=LOGITS, kind="add", operands=(value,)))
+    def _adaptive_avg_pool(self, operation: Operation) -> Signal:
+        kind = "global_avg_pool" if operation.size == (1, 1) else "avg_pool"
+        signal = self._signal(operation.inputs[0])
+        self._refuse_image(operation, signal, "pooling of the input")
+        return self._pool(operation, kind, self._fix(signal), NO_PAD)
+
+    def _pool(self, operation: Operation, kind: str, signal: Signal, pad: Pad) -> Signal:
+        step = Step(
+            name=self._unique(operation.name),
+            kind=kind,
+            operands=(signal,),
+            pad=pad,
+            window=operation.window,
+            size=operation.size,
+        )
+        return self._step(step)
+
+    def _flatten(self, operation: Operation) -> _Value:
+        value = self.values[operation.inputs[0]]
+        return self._signal(operation.inputs[0]) if isinstance(value, _Padded) else value
+
+    def _pad(self, operation: Operation) -> _Padded:
+        signal = self._signal(operation.inputs[0])
+        return _Padded(signal, operation.pad)
+
+    def _output(self, operation: Operation) -> Signal:
+        value = self.values[operation.inputs[0]]
+        operands: tuple[Signal, ...]
+        if isinstance(value, _Sum):
+            operands = value.operands
+        else:
+            signal = self._signal(operation.inputs[0])
+            if signal.step == INPUT:
+                raise UnsupportedError("output", "a model without layers", "one Linear at least")
+            operands = (self._fix(signal) if signal.relu else signal,)
+        return self._step(Step(name=LOGITS, kind="add", operands=operands))
