@@ -172,14 +172,14 @@ class Rescale(StreamNode):
         out = replace(shape, bits=max(1, result.width), signed=result.signed)
         half = (1 << shift) >> 1
         self.offset = tuple(value + half for value in self.bias)
-        self._scaler: dict[str, Any] = {
+        self.scaler: dict[str, Any] = {
             "x": shape.element,
             "mult": range_shape(min(self.mult), max(self.mult)),
             "bias": range_shape(min(self.offset), max(self.offset)),
             "shift": shift,
             "out_bits": out.bits,
         }
-        digits = Scaler.digits_of(self._scaler["mult"], shift + out.bits)
+        digits = Scaler.digits_of(self.scaler["mult"], shift + out.bits)
         self.latency = 1 + Scaler.latency_of(digits)
         super().__init__(shapes_in=(shape,), shapes_out=(out,))
 
@@ -251,14 +251,14 @@ class Rescale(StreamNode):
         last = enabled(m, enable, "last", self.i.p.last, self.latency)
         m.d.comb += [self.o.valid.eq(valid), self.o.p.last.eq(last)]
         word = data.StructLayout(
-            {"mult": self._scaler["mult"], "offset": self._scaler["bias"]},
+            {"mult": self.scaler["mult"], "offset": self.scaler["bias"]},
         )
         factors = data.View(data.ArrayLayout(word, lanes), self._factors(m, platform, enable, word))
         beat = Signal.like(self.i.p.data, reset_less=True)
         with m.If(enable):
             m.d.sync += beat.eq(self.i.p.data)
         for lane in range(lanes):
-            scaler = Scaler(**self._scaler)
+            scaler = Scaler(**self.scaler)
             add_submodule(m, platform, f"scaler_{lane}", scaler)
             m.d.comb += [
                 scaler.enable.eq(enable),
