@@ -50,6 +50,14 @@ UNITS = (
     "rescale_one_fold",
     "global_pool",
     "global_pool_one_fold",
+    "zero_point",
+    "multiply_dot",
+    "multiply",
+    "multiply_grouped",
+    "multiply_depthwise",
+    "multiply_linear",
+    "max_pool",
+    "sum_pool",
 )
 """Names of all unit benches."""
 
@@ -75,11 +83,13 @@ class UnitJob:
     def benches(self) -> list[Bench]:
         """Without stalls and, where there is a handshake, with."""
         from sim.units_arithmetic import arithmetic_units
+        from sim.units_engines import engine_units
         from sim.units_nodes import node_units
         from sim.units_streams import stream_units
 
         seed = self.seed
-        units = [*arithmetic_units(seed), *stream_units(seed), *node_units(seed)]
+        units = [*arithmetic_units(seed), *stream_units(seed)]
+        units += [*node_units(seed), *engine_units(seed)]
         for other in units:
             # All are made from one seed; the others are not meant to become hardware here.
             other.component._MustUse__silence = True

@@ -16,6 +16,7 @@ from pa_hdl.nodes.rescale import Rescale, Scaler
 from pa_hdl.nodes.stream import StreamShape
 from pa_hdl.nodes.width import WidthConverter
 from pa_hdl.popcount import range_shape
+from pa_hdl.windowed import WindowNode
 from pa_nn import golden
 from sim.unit import Unit, fields, get, lanes, put
 
@@ -61,7 +62,7 @@ def frame_words(shape: StreamShape, frames: Sequence[Frame]) -> list[int]:
 
 def node_unit(
     name: str,
-    component: StreamNode,
+    component: StreamNode | WindowNode,
     frames: Sequence[Sequence[Frame]],
     expected: Sequence[Sequence[Frame]],
 ) -> Unit:

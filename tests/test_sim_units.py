@@ -18,10 +18,11 @@ def benches():
 
 def test_every_unit_has_a_name():
     from sim.units_arithmetic import arithmetic_units
+    from sim.units_engines import engine_units
     from sim.units_nodes import node_units
     from sim.units_streams import stream_units
 
-    units = [*arithmetic_units(1), *stream_units(1), *node_units(1)]
+    units = [*arithmetic_units(1), *stream_units(1), *node_units(1), *engine_units(1)]
     for unit in units:
         unit.component._MustUse__silence = True
     assert tuple(unit.name for unit in units) == UNITS
