@@ -154,9 +154,10 @@ def fold_for_rate(network: Network, *, fps: float, clock_mhz: float) -> Folding:
     cycles = floor(hertz / fps)
     name, fastest = search.slowest
     if fastest > cycles:
+        best = floor(hertz / fastest * 10) / 10
         raise ValueError(
             f"{fps:g} images a second at {clock_mhz:g} MHz leave {cycles} cycles for an image, but "
-            f"{name!r} takes {fastest} fully unfolded: the best rate is {floor(hertz / fastest * 10) / 10:g}"
+            f"{name!r} takes {fastest} fully unfolded: the best rate is {best:g}"
         )
     return search.folding(search.choose(cycles))
 
