@@ -162,7 +162,8 @@ def make_parser() -> OneLineParser:
     """The parser of ``python -m pa_hdl.gen``; flags that are not given are ``None``."""
     parser = OneLineParser(
         prog="python -m pa_hdl.gen",
-        description="Write the Verilog and the metadata of a piecewise-approximated convolution.",
+        description="Write the Verilog and the metadata of a piecewise-approximated convolution, "
+        "or of a whole network.",
         allow_abbrev=False,
     )
     shapes = parser.add_argument_group("engine")
@@ -178,18 +179,33 @@ def make_parser() -> OneLineParser:
     model = parser.add_argument_group("trained model")
     model.add_argument("--model", metavar="NAME.pa", help="bake in a layer of this file")
     model.add_argument("--layer", metavar="L", help="name of the layer, a pa_conv")
+    network = parser.add_argument_group("whole network")
+    network.add_argument(
+        "--network", metavar="NAME.pa", help="write an accelerator of this whole network"
+    )
+    network.add_argument("--fps", type=float, metavar="F", help="images a second to reach")
+    network.add_argument(
+        "--clock", type=float, metavar="MHZ", help="clock of the accelerator (default: 100)"
+    )
+    network.add_argument(
+        "--budget-luts", type=integer, metavar="L", help="LUTs to stay within, in place of --fps"
+    )
+    network.add_argument(
+        "--folding", metavar="FILE", help="SIMD and PE of each node, as folding.json has them"
+    )
     output = parser.add_argument_group("output")
     output.add_argument(
         "-o",
         dest="output",
         metavar="PATH",
-        help="Verilog file (default: build/NAME.v), or - for standard output",
+        help="Verilog file (default: build/NAME.v), or - for standard output; with --network a "
+        "folder (default: build/NAME)",
     )
     output.add_argument(
         "--json", metavar="PATH", help="metadata file (default: beside the Verilog)"
     )
     output.add_argument(
-        "--name", default="pa_engine", help="prefix of every module (default: pa_engine)"
+        "--name", help="prefix of every module (default: pa_engine, with --network pa_network)"
     )
     output.add_argument(
         "--inline-memories",

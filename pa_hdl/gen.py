@@ -2,7 +2,7 @@
 """Write an engine as Verilog: ``python -m pa_hdl.gen --M 4 --N 5``.
 
 :func:`generate` makes the texts of one engine; the command line puts them into files, all of them
-or none.
+or none. With ``--network`` it hands over to :mod:`pa_hdl.network.command`.
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ from pa_hdl.metadata import annotate, metadata
 from pa_hdl.parameters import LayerParameters
 
 __all__ = ["Generated", "generate", "main"]
+
+DEFAULT_NAME = "pa_engine"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,6 +96,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = make_parser()
     arguments = parser.parse_args(argv)
     try:
+        if arguments.network is not None:
+            # The parts of whole networks are not needed for an engine.
+            from pa_hdl.network.command import run
+
+            run(arguments)
+            return
         _check_output(arguments)
         config, parameters = _engine(arguments)
         made = generate(
@@ -118,6 +126,11 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def _check_output(arguments: argparse.Namespace) -> None:
     """Refuse contradictions before anything is made."""
+    if arguments.name is None:
+        arguments.name = DEFAULT_NAME
+    for flag in ("fps", "clock", "budget_luts", "folding"):
+        if getattr(arguments, flag) is not None:
+            raise ValueError(f"--{flag.replace('_', '-')} needs --network")
     if arguments.layer is not None and arguments.model is None:
         raise ValueError(f"--layer needs --model, the file that has layer {arguments.layer!r}")
     if arguments.json == "-":

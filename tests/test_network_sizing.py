@@ -1,0 +1,51 @@
+# amaranth: UnusedElaboratable=no
+"""Depths of FIFOs."""
+
+import numpy as np
+import pytest
+from network_bench import folding_of
+from pa_networks import mixed_network, residual_network
+
+from pa_hdl.network.graph import build_graph
+from pa_hdl.network.sizing import FEWEST, fifo_depths, flow
+from pa_hdl.nodes.fifo import Fifo
+
+NETWORKS = {"residual": residual_network(channels=4, size=(9, 8)), "mixed": mixed_network()}
+
+
+def paced(graph, frames):
+    return np.arange(frames * graph.source.beats) * graph.cycles_per_image // graph.source.beats
+
+
+@pytest.mark.parametrize("name", sorted(NETWORKS))
+def test_the_schedule_behind_the_depths_fits_them(name):
+    """Counted beat by beat: no FIFO ever holds more than its depth, and most are full once."""
+    graph = build_graph(NETWORKS[name], folding_of(NETWORKS[name], 2))
+    depths = fifo_depths(graph)
+    steady = flow(graph, paced(graph, 4))
+    for link in graph.links:
+        written, read = steady.written[link.name], steady.read[link.name]
+        assert (read >= written + Fifo.LATENCY).all()
+        events = sorted([(t, 1) for t in written] + [(t + Fifo.RELEASE, 0) for t in read])
+        held = np.cumsum([1 if put else -1 for _, put in events])
+        waits_before = depths[link.name] < held.max()
+        if waits_before:  # its beats wait on the other side of a rescale
+            assert graph.block(link.producer).kind == "rescale"
+        else:
+            assert depths[link.name] == max(FEWEST, held.max())
+
+
+def test_every_frame_takes_as_long_as_the_slowest_block():
+    graph = build_graph(NETWORKS["mixed"], folding_of(NETWORKS["mixed"]))
+    ends = flow(graph, paced(graph, 5)).departed[graph.result.beats - 1 :: graph.result.beats]
+    assert set(np.diff(ends[1:])) == {graph.cycles_per_image}
+
+
+def test_the_long_side_of_a_fork_decides():
+    """The shortcut holds what its fork gives until two windows of three rows have passed."""
+    graph = build_graph(NETWORKS["residual"], folding_of(NETWORKS["residual"], 2))
+    depths = fifo_depths(graph)
+    deepest = max(depths, key=depths.__getitem__)
+    assert graph.links_into("sum")[1].name == deepest
+    others = [depth for name, depth in depths.items() if name != deepest]
+    assert max(others) <= 4
