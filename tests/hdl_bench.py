@@ -7,7 +7,9 @@ from amaranth.hdl import ClockDomain, Module, Value
 from amaranth.sim import Simulator
 
 from pa_hdl.config import EngineConfig
+from pa_hdl.nodes.multiply_config import MultiplyConfig
 from pa_hdl.parameters import LayerParameters, pack, unpack
+from pa_hdl.schedule import Schedule
 
 
 def simulate(dut, *testbenches, background=()):
@@ -182,8 +184,25 @@ WINDOWS = {
     "only padding": dict(
         in_channels=1, height=1, width=1, simd=1, kernel=(1, 1), pad=(1, 0, 0, 1), stride=(2, 2)
     ),
-}
+    "grouped": dict(in_channels=4, out_channels=6, height=3, width=3, simd=1, groups=2),
+    "grouped, wide": dict(
+        in_channels=4, out_channels=4, height=4, width=3, simd=2, pe=2, groups=2, kernel=(2, 3),
+        stride=(2, 1), pad=(1, 0, 1, 1),
+    ),
+    "lanewise": dict(
+        in_channels=6, out_channels=6, height=3, width=4, simd=2, pe=2, groups=6, stride=(1, 2)
+    ),
+    "lanewise point": dict(
+        in_channels=2, out_channels=2, height=3, width=3, simd=1, groups=2, kernel=(1, 1),
+        pad=(0, 0, 1, 0), stride=(2, 2),
+    ),
+}  # fmt: skip
 
 
 def window_configuration(name):
-    return EngineConfig(**(dict(out_channels=1, m=1, n=7, pe=1) | WINDOWS[name]))
+    return MultiplyConfig(**(dict(out_channels=1, pe=1, act_bits=3) | WINDOWS[name]))
+
+
+def window_schedule(config, rows=None):
+    """Schedule of a window whose codes come three cycles after they were accepted."""
+    return Schedule(config, rows, code_latency=3, dot_latency=3)

@@ -4,10 +4,9 @@
 from itertools import islice
 
 import pytest
-from hdl_bench import WINDOWS, simulate, window_configuration
+from hdl_bench import WINDOWS, simulate, window_configuration, window_schedule
 
 from pa_hdl.scan import PixelScan, TapScan, clamp
-from pa_hdl.schedule import Schedule
 from pa_hdl.window import Window
 
 
@@ -15,7 +14,7 @@ from pa_hdl.window import Window
 def test_scans_agree_with_the_definition_of_a_convolution(name):
     """Pixel and tap models together address what the window's model picks."""
     config = window_configuration(name)
-    rows = Schedule(config).rows
+    rows = window_schedule(config).rows
     depth = rows * config.width * config.in_folds
     frame = list(range(config.in_beats))
     pixels = PixelScan(config=config, rows=rows).model()
@@ -60,7 +59,7 @@ def test_pixels_match_model(name):
 @pytest.mark.parametrize("name", WINDOWS)
 def test_taps_match_model(name):
     config = window_configuration(name)
-    rows = Schedule(config).rows
+    rows = window_schedule(config).rows
     dut = TapScan(config=config, rows=rows)
     pixels = list(islice(PixelScan(config=config, rows=rows).model(), 12))
     got, cycles, freed = [], [], []
@@ -93,6 +92,27 @@ def test_taps_match_model(name):
     assert got == [fold for pixel in pixels for fold in dut.model(pixel)]
     assert cycles == list(range(cycles[0], cycles[0] + len(got)))
     assert sum(freed) == sum(pixel["frees"] for pixel in pixels)
+
+
+@pytest.mark.parametrize("name", ["grouped", "grouped, wide", "lanewise", "lanewise point"])
+def test_an_output_channel_reads_the_channels_of_its_group(name):
+    config = window_configuration(name)
+    read = {}
+    for index in range(config.folds_per_pixel):
+        ky, kx, fold = config.position(index)
+        lanes = range(fold * config.simd, (fold + 1) * config.simd)
+        out_fold = index // config.folds_per_output
+        for pe in range(config.pe):
+            out = out_fold * config.pe + pe
+            own = [out] if config.lanewise else lanes
+            read.setdefault(out, set()).update((ky, kx, channel) for channel in own)
+    inside = config.in_channels // config.groups
+    members = config.out_channels // config.groups
+    taps = [(ky, kx) for ky in range(config.kernel[0]) for kx in range(config.kernel[1])]
+    for out in range(config.out_channels):
+        start = out // members * inside
+        channels = range(start, start + inside)
+        assert read[out] == {(*tap, channel) for tap in taps for channel in channels}
 
 
 def test_clamp():

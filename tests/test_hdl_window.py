@@ -4,10 +4,9 @@
 import random
 
 import pytest
-from hdl_bench import WINDOWS, simulate, window_configuration
+from hdl_bench import WINDOWS, simulate, window_configuration, window_schedule
 
 from pa_hdl.parameters import pack, unpack
-from pa_hdl.schedule import Schedule
 from pa_hdl.window import LineWriter, Window
 
 
@@ -16,7 +15,7 @@ def run(config, rows, *, frames, stall_in, stall_out):
     dut = Window(config=config, rows=rows)
     rng_in, rng_out = random.Random(1), random.Random(2)
     beats = [
-        [rng_in.randint(1, config.n) for _ in range(config.simd)]
+        [rng_in.randint(1, config.code_range[1]) for _ in range(config.simd)]
         for _ in range(frames * config.in_beats)
     ]
     got = []
@@ -58,9 +57,8 @@ def run(config, rows, *, frames, stall_in, stall_out):
 @pytest.mark.parametrize("name", WINDOWS)
 def test_folds_match_model(name, stall_in, stall_out):
     config = window_configuration(name)
-    rows = Schedule(config).rows
-    if stall_in and stall_out:
-        rows = Schedule(config, Schedule(config).fewest_rows).rows
+    schedule = window_schedule(config)
+    rows = schedule.fewest_rows if stall_in and stall_out else schedule.rows
     dut, beats, got = run(config, rows, frames=3, stall_in=stall_in, stall_out=stall_out)
     size = config.in_beats
     expected = []
