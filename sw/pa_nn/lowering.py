@@ -6,7 +6,7 @@ through :func:`lower`.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass
 from fractions import Fraction
 from typing import Any
 
@@ -17,14 +17,15 @@ from torch import nn
 from pa_artifact import Network, Node
 from pa_artifact.formats import Format, node_format
 from pa_artifact.ranges import node_range, taps_inside
-from pa_nn import integers
+from pa_nn import integers, parameters
 from pa_nn.eight_bit import InputFormat, quantise_weights_8bit
 from pa_nn.integers import Affine
-from pa_nn.operations import NO_PAD, Pad, Window
+from pa_nn.operations import Window
+from pa_nn.parameters import Shape
 from pa_nn.plan import INPUT, LOGITS, Signal, Step
 from pa_nn.weights import weight_codes
 
-__all__ = ["LOGIT_BITS", "Lowered", "Widths", "lower", "padding_of"]
+__all__ = ["LOGIT_BITS", "Lowered", "Widths", "lower"]
 
 LOGIT_BITS = 24
 LOGIT_CODE = 32767
@@ -74,7 +75,7 @@ def lower(
     plan: Sequence[Step],
     modules: Mapping[str, nn.Module],
     *,
-    image_shape: tuple[int, int, int],
+    image_shape: Shape,
     pixels: InputFormat,
     ranges: Mapping[str, float],
     widths: Widths,
@@ -107,28 +108,12 @@ def lower(
     return network, lowering.steps
 
 
-def padding_of(module: Any) -> tuple[int, int, int, int]:
-    """Zero padding of a convolution: top, bottom, left, right."""
-    left, right, top, bottom = module._reversed_padding_repeated_twice
-    return int(top), int(bottom), int(left), int(right)
-
-
-def _floats(tensor: torch.Tensor | None, count: int, default: float = 0.0) -> list[float]:
-    if tensor is None:
-        return [default] * count
-    return tensor.detach().to("cpu", torch.float64).flatten().tolist()
-
-
-def _array(tensor: torch.Tensor) -> np.ndarray:
-    return tensor.detach().cpu().float().numpy().copy()
-
-
 class _Lowering:
     def __init__(
         self,
         plan: Sequence[Step],
         modules: Mapping[str, nn.Module],
-        image_shape: tuple[int, int, int],
+        image_shape: Shape,
         pixels: InputFormat,
         ranges: Mapping[str, float],
         widths: Widths,
@@ -161,72 +146,14 @@ class _Lowering:
         values = self.steps[signal.step].values
         if signal.norm is None:
             return values
-        module = self.modules[signal.norm]
-        count = len(values.slope)
-        if module.num_features != count:
-            raise ValueError(f"{signal.norm} takes {module.num_features} channels, not {count}")
-        parameters = (
-            _floats(module.weight, count, 1.0),
-            _floats(module.bias, count),
-            _floats(module.running_mean, count),
-            _floats(module.running_var, count),
-        )
-        for floats in parameters:
-            integers.finite_floats(f"Parameters of {signal.norm}", floats)
-        return values.then(integers.batch_norm(*parameters, float(module.eps)))
+        return parameters.normalised(values, self.modules[signal.norm], signal.norm)
 
     def _source(self, signal: Signal) -> dict[str, np.ndarray]:
-        """The batch normalisation that was folded in, for whoever checks it."""
-        if signal.norm is None:
-            return {}
-        module = self.modules[signal.norm]
-        source = {
-            "norm.mean": _array(module.running_mean),
-            "norm.var": _array(module.running_var),
-            "norm.eps": np.array(float(module.eps)),
-        }
-        if module.weight is not None:
-            source |= {"norm.gamma": _array(module.weight), "norm.beta": _array(module.bias)}
-        return source
+        return {} if signal.norm is None else parameters.source_of_norm(self.modules[signal.norm])
 
-    def _window(self, step: Step) -> tuple[dict[str, Any], tuple[int, int, int]]:
-        """The window of a layer of weights, and the shape of its result."""
-        module = self.modules[step.module]
-        shape = self.steps[step.operands[0].step].node.shape_out
-        if isinstance(module, nn.Linear):
-            if module.in_features != math.prod(shape):
-                raise ValueError(
-                    f"a linear layer of {module.in_features} features takes no image of {shape}"
-                )
-            return _slide(shape, Window(shape[1:], (1, 1), NO_PAD), module.out_features)
-        if module.in_channels != shape[0]:
-            raise ValueError(f"a convolution of {module.in_channels} channels takes no {shape[0]}")
-        window = Window(
-            (int(module.kernel_size[0]), int(module.kernel_size[1])),
-            (int(module.stride[0]), int(module.stride[1])),
-            _sum(padding_of(module), step.pad),
-        )
-        return _slide(shape, window, module.out_channels)
-
-    def _pool_window(self, step: Step) -> tuple[dict[str, Any], tuple[int, int, int]]:
-        shape = self.steps[step.operands[0].step].node.shape_out
-        if step.window is not None:
-            window = replace(step.window, pad=_sum(step.window.pad, step.pad))
-            return _slide(shape, window, shape[0])
-        rows, columns = step.size
-        if shape[1] % rows or shape[2] % columns:
-            raise ValueError(
-                f"pooling of {shape[1]}x{shape[2]} to {rows}x{columns} has windows of several sizes"
-            )
-        kernel = (shape[1] // rows, shape[2] // columns)
-        return _slide(shape, Window(kernel, kernel, NO_PAD), shape[0])
-
-    def _parameters(self, step: Step) -> dict[str, np.ndarray]:
-        module = self.modules[step.module]
-        source = {"weight": _array(module.weight)}
-        if module.bias is not None:
-            source["bias"] = _array(module.bias)
-        return source
+    def _shape(self, step: Step) -> Shape:
+        """The shape of a step's only operand."""
+        return self.steps[step.operands[0].step].node.shape_out
 
     def _input(self, step: Step) -> Lowered:
         shape = self.image_shape
@@ -240,45 +167,40 @@ class _Lowering:
         # The pixels' zero points are not integers: only 8-bit weights know what they mean.
         return self._finish(node, [], Affine((), ()))
 
+    def _place(self, step: Step, kind: str, shape_out: Shape, **contents: Any) -> Node:
+        """The node of a step that takes the result of another one as it is."""
+        (signal,) = step.operands
+        self.edges.append((signal.step, step.name))
+        shape_in = self._shape(step)
+        return Node(name=step.name, kind=kind, shape_in=shape_in, shape_out=shape_out, **contents)
+
     def _conv8(self, step: Step) -> Lowered:
         module = self.modules[step.module]
-        attributes, shape_out = self._window(step)
-        return self._products(
-            step,
-            "conv8",
-            shape_out,
-            weight=_array(module.weight),
-            attributes={**attributes, "groups": int(module.groups)},
-        )
+        window, shape_out = parameters.layer_window(module, self._shape(step), step.pad)
+        attributes = {**asdict(window), "groups": int(module.groups)}
+        return self._products(step, "conv8", shape_out, module.weight, attributes)
 
     def _linear8(self, step: Step) -> Lowered:
         """A linear layer; of images larger than one pixel a convolution of the whole image."""
-        attributes, shape_out = self._window(step)
-        weight = _array(self.modules[step.module].weight)
-        if attributes["kernel"] == (1, 1):
-            return self._products(step, "linear8", shape_out, weight=weight, attributes={})
-        shape_in = self.steps[step.operands[0].step].node.shape_out
-        return self._products(
-            step,
-            "conv8",
-            shape_out,
-            weight=weight.reshape(-1, *shape_in),
-            attributes={**attributes, "groups": 1},
-        )
+        module, shape = self.modules[step.module], self._shape(step)
+        window, shape_out = parameters.layer_window(module, shape, step.pad)
+        if window.kernel == (1, 1):
+            return self._products(step, "linear8", shape_out, module.weight, {})
+        attributes = {**asdict(window), "groups": 1}
+        weight = module.weight.view(-1, *shape)
+        return self._products(step, "conv8", shape_out, weight, attributes)
 
     def _products(
         self,
         step: Step,
         kind: str,
-        shape_out: tuple[int, int, int],
-        *,
-        weight: np.ndarray,
+        shape_out: Shape,
+        weight: torch.Tensor,
         attributes: dict[str, Any],
     ) -> Lowered:
-        module, (signal,) = self.modules[step.module], step.operands
-        operand = self.steps[signal.step]
-        source = self._parameters(step)
-        if signal.step == INPUT:
+        module, operand = self.modules[step.module], self.steps[step.operands[0].step]
+        source = parameters.source_of_layer(module)
+        if step.operands[0].step == INPUT:
             inputs = self.pixels
             source |= {
                 "factor": np.array([float(f) for f in inputs.factor]),
@@ -286,18 +208,12 @@ class _Lowering:
             }
         else:
             inputs = InputFormat(operand.values.slope, (Fraction(0),) * len(operand.values.slope))
-        bias = integers.finite_floats("Bias", _floats(module.bias, shape_out[0]))
-        layer = quantise_weights_8bit(weight, bias, inputs)
-        node = Node(
-            name=step.name,
-            kind=kind,
-            shape_in=operand.node.shape_out,
-            shape_out=shape_out,
-            attributes=attributes,
-            tensors={"weight": layer.weight, "zero": layer.zero},
-            source=source,
+        bias = parameters.biases(module, shape_out[0])
+        layer = quantise_weights_8bit(parameters.array(weight), bias, inputs)
+        tensors = {"weight": layer.weight, "zero": layer.zero}
+        node = self._place(
+            step, kind, shape_out, attributes=attributes, tensors=tensors, source=source
         )
-        self.edges.append((signal.step, step.name))
         return self._finish(node, [operand], layer.values)
 
     def _pa_conv(self, step: Step) -> Lowered:
@@ -305,7 +221,8 @@ class _Lowering:
         operand = self.steps[signal.step]
         codes, alpha = weight_codes(module.weight, module.m)
         beta, endpoints = (
-            _floats(tensor, module.n) for tensor in (module.activation.beta, module.activation.v)
+            parameters.floats(tensor, module.n)
+            for tensor in (module.activation.beta, module.activation.v)
         )
         phi, scale = integers.phi_table(alpha, beta, self.widths.phi_bits)
         if signal.relu and not endpoints[0] > 0:
@@ -314,24 +231,22 @@ class _Lowering:
             endpoints, self._values(signal), operand.bounds, cap=signal.cap
         )
         bits, signed = operand.format
-        attributes, shape_out = self._window(step)
-        kernel = attributes["kernel"]
-        attributes |= {
-            "scheme": "pa",
-            "m": module.m,
-            "n": module.n,
-            "phi_bits": self.widths.phi_bits,
-            "act_bits": bits,
-            "act_signed": signed,
-        }
-        node = Node(
-            name=step.name,
-            kind="pa_conv",
-            shape_in=operand.node.shape_out,
-            shape_out=shape_out,
-            attributes=attributes,
+        window, shape_out = parameters.layer_window(module, self._shape(step), step.pad)
+        node = self._place(
+            step,
+            "pa_conv",
+            shape_out,
+            attributes={
+                **asdict(window),
+                "scheme": "pa",
+                "m": module.m,
+                "n": module.n,
+                "phi_bits": self.widths.phi_bits,
+                "act_bits": bits,
+                "act_signed": signed,
+            },
             tensors={
-                "codes": codes.cpu().numpy().reshape(-1, operand.node.shape_out[0], *kernel),
+                "codes": codes.cpu().numpy().reshape(len(codes), -1, *window.kernel),
                 "phi": phi,
                 "scale": np.array([scale]),
                 "range": operand.bounds,
@@ -339,15 +254,14 @@ class _Lowering:
                 "flip": flip,
             },
             source={
-                **self._parameters(step),
+                **parameters.source_of_layer(module),
                 "alpha": np.array(alpha),
-                "beta": _array(module.activation.beta),
-                "v": _array(module.activation.v),
+                "beta": parameters.array(module.activation.beta),
+                "v": parameters.array(module.activation.v),
                 **self._source(signal),
             },
         )
-        self.edges.append((signal.step, step.name))
-        bias = integers.finite_floats("Bias", _floats(module.bias, shape_out[0]))
+        bias = parameters.biases(module, shape_out[0])
         return self._finish(node, [operand], Affine.of(scale, bias))
 
     def _unit(self, step: Step, largest: int) -> float:
@@ -423,59 +337,24 @@ class _Lowering:
         return self._finish(node, operands, Affine.of(unit, [0.0] * shape[0]))
 
     def _max_pool(self, step: Step) -> Lowered:
-        attributes, shape_out = self._pool_window(step)
-        return self._pooled(step, shape_out, attributes, divisor=1)
+        return self._pooled(step, 1, *self._pool_window(step))
 
     def _avg_pool(self, step: Step) -> Lowered:
-        attributes, shape_out = self._pool_window(step)
-        return self._pooled(step, shape_out, attributes, divisor=math.prod(attributes["kernel"]))
+        window, shape_out = self._pool_window(step)
+        return self._pooled(step, math.prod(window.kernel), window, shape_out)
 
     def _global_avg_pool(self, step: Step) -> Lowered:
-        channels, height, width = self.steps[step.operands[0].step].node.shape_out
-        return self._pooled(step, (channels, 1, 1), {}, divisor=height * width)
+        channels, height, width = self._shape(step)
+        return self._pooled(step, height * width, None, (channels, 1, 1))
 
-    def _pooled(
-        self,
-        step: Step,
-        shape_out: tuple[int, int, int],
-        attributes: dict[str, Any],
-        *,
-        divisor: int,
-    ) -> Lowered:
-        (signal,) = step.operands
-        operand = self.steps[signal.step]
-        node = Node(
-            name=step.name,
-            kind=step.kind,
-            shape_in=operand.node.shape_out,
-            shape_out=shape_out,
-            attributes=attributes,
-        )
-        if attributes and min(map(np.min, taps_inside(node))) == 0:
-            raise ValueError(f"pad {attributes['pad']} leaves windows entirely on padding")
-        self.edges.append((signal.step, step.name))
+    def _pool_window(self, step: Step) -> tuple[Window, Shape]:
+        return parameters.pool_window(step.window, step.size, self._shape(step), step.pad)
+
+    def _pooled(self, step: Step, divisor: int, window: Window | None, shape_out: Shape) -> Lowered:
+        operand = self.steps[step.operands[0].step]
+        attributes = {} if window is None else asdict(window)
+        node = self._place(step, step.kind, shape_out, attributes=attributes)
+        if window is not None and min(map(np.min, taps_inside(node))) == 0:
+            raise ValueError(f"pad {window.pad} leaves windows entirely on padding")
         # Fixed point has no offset.
         return self._finish(node, [operand], operand.values.scaled(Fraction(1, divisor)))
-
-
-def _sum(first: Pad, second: Pad) -> Pad:
-    return (
-        first[0] + second[0],
-        first[1] + second[1],
-        first[2] + second[2],
-        first[3] + second[3],
-    )
-
-
-def _slide(
-    shape: tuple[int, int, int], window: Window, channels: int
-) -> tuple[dict[str, Any], tuple[int, int, int]]:
-    """Attributes of a node that moves ``window`` over an image, and the shape of its result."""
-    top, bottom, left, right = window.pad
-    height, width = shape[1] + top + bottom, shape[2] + left + right
-    if window.kernel[0] > height or window.kernel[1] > width:
-        raise ValueError(f"kernel {window.kernel} is larger than the padded image {height}x{width}")
-    rows = (height - window.kernel[0]) // window.stride[0] + 1
-    columns = (width - window.kernel[1]) // window.stride[1] + 1
-    attributes = {"kernel": window.kernel, "stride": window.stride, "pad": window.pad}
-    return attributes, (channels, rows, columns)
