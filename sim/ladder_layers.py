@@ -21,7 +21,7 @@ from pa_nn import golden
 from pa_nn.data import Batches
 from pa_nn.hardware import HardwareModel
 from pa_nn.lowering import Lowered
-from pa_nn.pipeline import Compiled, Execution
+from pa_nn.pipeline import Compiled, Execution, padded, pooled, rectified
 from pa_nn.plan import INPUT, Signal, Step
 
 __all__ = ["NodeErrors", "OutputErrors", "Sums", "compare_integers", "compare_outputs"]
@@ -200,7 +200,7 @@ class _Batch:
                 for tensor in (norm.running_mean, norm.running_var, norm.weight, norm.bias)
             )
             value = F.batch_norm(value, mean, variance, gamma, beta, eps=norm.eps)
-        return F.relu(value) if signal.relu else value
+        return rectified(value, signal.cap) if signal.relu else value
 
     def _count(
         self,
@@ -223,7 +223,7 @@ class _Batch:
         """A sum of products: ``expected`` are the integers that its rounded parameters give."""
         self._count(
             step.name,
-            step.kind,
+            self.compiled.steps[step.name].node.kind,
             exact=exact,
             actual=self._real(step.name),
             allowed=self.compiled.real(step.name, expected) - exact,
@@ -236,22 +236,16 @@ class _Batch:
         # The codes of real values, not the network's own comparators.
         codes = torch.bucketize(value, module.activation.v.detach().double(), right=True)
         level = F.pad(module.activation.beta.detach().double(), (1, 0))
-        exact = _conv(module, level[codes], module.approximated_weight())
+        exact = _weighted(module, padded(level[codes], step.pad), module.approximated_weight())
         self._products(step, exact, self.compiled.sums[step.name](codes))
 
     def _conv8(self, step: Step) -> None:
         module, [signal] = self.modules[step.module], step.operands
-        exact = _conv(module, self._signal(signal), module.weight)
-        self._products(step, exact, self._rounded(step))
+        exact = _weighted(module, padded(self._signal(signal), step.pad), module.weight)
+        rounded = self.compiled.run[step.name]([self.integers[signal.step]])
+        self._products(step, exact, rounded)
 
-    def _linear8(self, step: Step) -> None:
-        module, [signal] = self.modules[step.module], step.operands
-        value = self._signal(signal).flatten(1)
-        exact = F.linear(value, module.weight.detach().double(), _double(module.bias))
-        self._products(step, exact[..., None, None], self._rounded(step))
-
-    def _rounded(self, step: Step) -> torch.Tensor:
-        return self.compiled.run[step.name]([self.integers[s.step] for s in step.operands])
+    _linear8 = _conv8
 
     def _rescale(self, step: Step, k: int, signal: Signal) -> None:
         """A branch: its multiplier, bias and result are rounded to half of a last bit each."""
@@ -280,41 +274,49 @@ class _Batch:
         attributes = self.compiled.steps[step.name].node.attributes
         expected = golden.saturate(total, bits=attributes["bits"], signed=attributes["signed"])
         exact = torch.stack([self._signal(signal) for signal in step.operands]).sum(dim=0)
-        exact = F.relu(exact) if step.relu else exact
+        exact = rectified(exact, step.cap) if step.relu else exact
         self._count(
             step.name,
-            step.kind,
+            self.compiled.steps[step.name].node.kind,
             exact=exact,
             actual=self._real(step.name),
             allowed=expected.double() * self._unit(step) - exact,
             beyond=self.integers[step.name] != expected,
         )
-        cut = (total > expected) if step.relu else (total != expected)
-        self.errors[step.name].saturated += int(cut.sum())
+        if step.cap is None or self.compiled.largest(step.name) < step.cap * (1 - NOISE):
+            cut = (total > expected) if step.relu else (total != expected)
+            self.errors[step.name].saturated += int(cut.sum())
 
     def _without_rounding(self, step: Step, exact: torch.Tensor) -> None:
         actual = self._real(step.name)
         self._count(
             step.name,
-            step.kind,
+            self.compiled.steps[step.name].node.kind,
             exact=exact,
             actual=actual,
             allowed=torch.zeros_like(exact),
             beyond=(actual - exact).abs() > NOISE * float(exact.abs().max()),
         )
 
-    def _global_avg_pool(self, step: Step) -> None:
-        value = self._signal(step.operands[0])
-        self._without_rounding(step, value.mean(dim=(-2, -1), keepdim=True))
+    def _concat(self, step: Step) -> None:
+        self._without_rounding(step, torch.cat([self._signal(s) for s in step.operands], dim=1))
+
+    def _max_pool(self, step: Step) -> None:
+        self._without_rounding(step, pooled(step, self._signal(step.operands[0])))
+
+    _avg_pool = _global_avg_pool = _max_pool
 
 
 def _double(tensor: torch.Tensor | None) -> torch.Tensor | None:
     return None if tensor is None else tensor.detach().double()
 
 
-def _conv(module: Any, x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    """The convolution of a module in float64, with other weights."""
-    return module._conv_forward(x, weight.detach().double(), _double(module.bias))
+def _weighted(module: Any, x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """A convolution or linear layer in float64, with other weights."""
+    weight, bias = weight.detach().double(), _double(module.bias)
+    if isinstance(module, nn.Linear):
+        return F.linear(x.flatten(1), weight, bias)[..., None, None]
+    return module._conv_forward(x, weight, bias)
 
 
 @dataclass

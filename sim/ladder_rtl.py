@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from pa_artifact import Network
+from pa_hdl.folding import fold_for_rate
 from sim.network_bench import bench, expected_logits, generated
 from sim.simulators import SIMULATORS
 
@@ -60,8 +61,6 @@ class Simulation:
 
     def __call__(self, network: Network, images: torch.Tensor) -> Findings:
         """Generate, build and run the accelerator of a network."""
-        from pa_hdl.folding import fold_for_rate
-
         folding = fold_for_rate(network, fps=self.fps, clock_mhz=self.clock_mhz)
         pixels = images.numpy().astype(np.int64)
         outcome = bench(

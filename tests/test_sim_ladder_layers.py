@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pa_models
+import pa_topologies
 import pytest
 import torch
 
@@ -17,10 +18,10 @@ PIXELS = pa_models.pixels(6, seed=3)
 pytestmark = pytest.mark.filterwarnings("ignore:Using padding=.same.")
 
 
-@pytest.fixture(scope="module", params=["residual", "forms"])
+@pytest.fixture(scope="module", params=pa_topologies.TOPOLOGIES)
 def made(request):
     """A hardware model and its integers."""
-    model = pa_models.hardware(getattr(pa_models, request.param))
+    model = pa_models.hardware(lambda: pa_topologies.build(request.param))
     return model, export_network(model, PIXELS)
 
 
@@ -44,7 +45,7 @@ def test_rounding_explains_a_whole_network(made):
     for entry in entries:
         assert entry.elements == 6 * np.prod(network.node(entry.node).shape_out)
         assert (entry.drift is None) == (entry.kind == "rescale")
-        if entry.kind != "global_avg_pool":
+        if entry.kind in ("pa_conv", "conv8", "linear8", "rescale"):
             assert entry.own.relative <= entry.allowed.relative * (1 + 1e-9)
 
 
@@ -84,13 +85,47 @@ def test_a_broken_tensor_is_found_in_its_node_alone(node, tensors):
     assert beyond(changed(network, node, **tensors), model) == [node]
 
 
+def attributes_changed(network, name, **attributes):
+    node = network.node(name)
+    other = replace(node, attributes={**node.attributes, **attributes})
+    return replace(network, nodes=tuple(other if n is node else n for n in network.nodes))
+
+
+def test_padding_on_the_wrong_side_is_found():
+    model = pa_models.hardware(lambda: pa_topologies.build("separable"))
+    network = export_network(model, PIXELS)
+    uneven = [node for node in network.of_kind("conv8") if len(set(node.attributes["pad"])) > 1]
+    assert uneven
+    for node in uneven:
+        top, bottom, left, right = node.attributes["pad"]
+        broken = attributes_changed(network, node.name, pad=(bottom, top, right, left))
+        assert beyond(broken, model) == [node.name]
+
+
+def test_maximum_pooling_of_other_windows_is_found():
+    model = pa_models.hardware(lambda: pa_topologies.build("bottleneck"))
+    network = export_network(model, PIXELS)
+    [node] = network.of_kind("max_pool")
+    top, bottom, left, right = node.attributes["pad"]
+    broken = attributes_changed(network, node.name, pad=(top + 1, bottom - 1, left, right))
+    assert beyond(broken, model) == [node.name]
+
+
+def test_operands_of_a_concatenation_in_another_order_are_found():
+    model = pa_models.hardware(lambda: pa_topologies.build("dense"))
+    network = export_network(model, PIXELS)
+    node = network.of_kind("concat")[0]
+    into = [edge for edge in network.edges if edge[1] == node.name]
+    others = [edge for edge in network.edges if edge[1] != node.name]
+    broken = replace(network, edges=(*others, *reversed(into)))
+    # Thresholds behind it are clipped to ranges that its channels now leave.
+    assert beyond(broken, model)[0] == node.name
+
+
 def test_a_wrong_number_format_is_found():
     model = pa_models.hardware(pa_models.residual)
-    network = export_network(model, PIXELS)
-    node = network.node("stages.0.0.add")
-    narrow = replace(node, attributes={**node.attributes, "bits": 6})
-    nodes = tuple(narrow if n is node else n for n in network.nodes)
-    assert beyond(replace(network, nodes=nodes), model) == ["stages.0.0.add"]
+    broken = attributes_changed(export_network(model, PIXELS), "stages.0.0.add", bits=6)
+    assert beyond(broken, model) == ["stages.0.0.add"]
 
 
 def test_saturated_sums_are_counted():
@@ -100,6 +135,18 @@ def test_saturated_sums_are_counted():
     saturated = {entry.node for entry in entries if entry.saturated}
     assert {"bn1.out", "stages.0.0.add"} <= saturated
     assert not any(entry.beyond for entry in entries)
+
+
+def test_what_relu6_cuts_off_is_not_saturated():
+    """As calibrated one range is above 6, where the cut is the network's own; below it is not."""
+    model = pa_models.hardware(lambda: pa_topologies.build("separable"))
+    capped = [step.name for step in model.plan if step.cap is not None]
+    for factor, saturates in ((1e3, False), (1e-2, True)):
+        model.ranges.fill_(factor)
+        entries = compare_integers(export_network(model, PIXELS), model, PIXELS)
+        found = {entry.node: entry.saturated for entry in entries}
+        assert capped
+        assert all((found[name] > 0) == saturates for name in capped)
 
 
 def test_drift_is_the_difference_from_the_float_network(made):

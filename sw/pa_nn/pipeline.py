@@ -13,7 +13,7 @@ from pa_nn.lowering import Lowered
 from pa_nn.operations import NO_PAD, Pad
 from pa_nn.plan import INPUT, LOGITS, Signal, Step
 
-__all__ = ["MODES", "Compiled", "Execution"]
+__all__ = ["MODES", "Compiled", "Execution", "padded", "pooled", "rectified"]
 
 # "exact" is what hardware computes; "real_sums" leaves what an add gives unrounded; "float" leaves
 # everything as the float network computes it.
@@ -149,10 +149,10 @@ class Execution:
         elif step.module:
             module = self.modules[step.module]
             if exact is not None and isinstance(module, PAConv2d):
-                return exact_conv(module, _padded(operands[0], step.pad), exact)
-            fake = _layer(module, _padded(operands[0], step.pad))
+                return exact_conv(module, padded(operands[0], step.pad), exact)
+            fake = _layer(module, padded(operands[0], step.pad))
         else:
-            fake = _pooled(step, operands[0])
+            fake = pooled(step, operands[0])
         return fake if exact is None else straight_through(fake, exact)
 
     def _added(self, step: Step, operands: Sequence[torch.Tensor]) -> torch.Tensor:
@@ -160,7 +160,7 @@ class Execution:
         for operand in operands[1:]:
             total = total + operand
         if step.relu:
-            total = _rectified(total, step.cap)
+            total = rectified(total, step.cap)
         self.largest[step.name] = float(total.detach().abs().max())
         if self.compiled is None or self.mode != "exact":
             return total
@@ -174,7 +174,7 @@ class Execution:
             if key not in self._normed:
                 self._normed[key] = self._norm(self.modules[signal.norm], value)
             value = self._normed[key]
-        return _rectified(value, signal.cap) if signal.relu else value
+        return rectified(value, signal.cap) if signal.relu else value
 
     def _norm(self, module: Any, value: torch.Tensor) -> torch.Tensor:
         # Copies: an update must not change what the backward pass needs.
@@ -186,11 +186,13 @@ class Execution:
         )
 
 
-def _rectified(value: torch.Tensor, cap: float | None) -> torch.Tensor:
+def rectified(value: torch.Tensor, cap: float | None) -> torch.Tensor:
+    """ReLU up to ``cap``, or without end where that is None."""
     return F.relu(value) if cap is None else value.clamp(0, cap)
 
 
-def _padded(value: torch.Tensor, pad: Pad, padding: float = 0.0) -> torch.Tensor:
+def padded(value: torch.Tensor, pad: Pad, padding: float = 0.0) -> torch.Tensor:
+    """``value`` with so many rows and columns of ``padding`` around."""
     top, bottom, left, right = pad
     return value if pad == NO_PAD else F.pad(value, (left, right, top, bottom), value=padding)
 
@@ -202,14 +204,15 @@ def _layer(module: Any, value: torch.Tensor) -> torch.Tensor:
     return module(value)
 
 
-def _pooled(step: Step, value: torch.Tensor) -> torch.Tensor:
+def pooled(step: Step, value: torch.Tensor) -> torch.Tensor:
+    """What a pooling step makes of real values."""
     if step.window is None:
         return F.adaptive_avg_pool2d(value, step.size)
     kernel, stride = step.window.kernel, step.window.stride
-    value = _padded(value, step.pad)
+    value = padded(value, step.pad)
     if step.kind == "max_pool":
-        return F.max_pool2d(_padded(value, step.window.pad, -torch.inf), kernel, stride)
-    return F.avg_pool2d(_padded(value, step.window.pad), kernel, stride)
+        return F.max_pool2d(padded(value, step.window.pad, -torch.inf), kernel, stride)
+    return F.avg_pool2d(padded(value, step.window.pad), kernel, stride)
 
 
 @torch.no_grad()
