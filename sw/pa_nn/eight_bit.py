@@ -72,22 +72,21 @@ def quantise_weights_8bit(
         finite_floats("Weights", floats.ravel())
     members = len(floats) * floats.shape[1] // len(inputs.factor)
     zero = [round(z) for z in inputs.zero]
+    # What the zero points lost by rounding; nothing in most layers.
+    lost = {c: zero[c] - exact for c, exact in enumerate(inputs.zero) if zero[c] != exact}
     levels = {factor: level for level, factor in enumerate(dict.fromkeys(inputs.factor))}
+    factors = list(levels)
     level = np.array([levels[factor] for factor in inputs.factor])
     integers = np.zeros(floats.shape, np.int8)
     slope, offset = [], []
     for o, row in enumerate(floats):
         # The input channels of this output channel's group.
         first = o // members * len(row)
-        channels = slice(first, first + len(row))
-        integers[o], scale = _quantise_row(row, list(levels), level[channels])
+        own = level[first : first + len(row)]
+        integers[o], scale = _quantise_row(row, factors, own)
         step = Fraction(float(scale))
         taps = integers[o].reshape(len(row), -1).astype(np.int64).sum(axis=1).tolist()
-        moved = (
-            count * (z - exact)
-            for count, z, exact in zip(taps, zero[channels], inputs.zero[channels], strict=True)
-            if z != exact
-        )
+        moved = (taps[c - first] * lost[c] for c in lost if first <= c < first + len(row))
         slope.append(step)
         offset.append(step * sum(moved, Fraction(0)) + Fraction(float(bias[o])))
     return EightBit(integers, np.array(zero, np.int16), Affine(tuple(slope), tuple(offset)))

@@ -124,9 +124,9 @@ def endpoints(weight: torch.Tensor, m: int) -> list[float]:
         As :func:`check_pieces`; or ``weight`` is empty, not floating point, or not finite.
     """
     multiples = endpoint_multiples(m)
-    values = _flat_float64(weight).tolist()
-    mean = math.fsum(values) / len(values)
-    std = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / len(values))
+    values = _flat_float64(weight)
+    mean = math.fsum(values.tolist()) / len(values)
+    std = math.sqrt(math.fsum(torch.square(values - mean).tolist()) / len(values))
     return [mean + c * std for c in multiples]
 
 
