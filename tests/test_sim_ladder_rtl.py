@@ -8,7 +8,8 @@ import torch
 
 from pa_nn import golden
 from pa_nn.export import export_network
-from sim.ladder_rtl import compare_rtl, locate, part
+from sim.ladder_rtl import Simulation, compare_rtl, locate, part
+from sim.simulators import SIMULATORS
 
 PIXELS = pa_models.pixels(2, seed=3)
 
@@ -85,3 +86,13 @@ def test_a_part_computes_what_the_whole_does(network):
         assert smaller.nodes[-1] is node
         assert torch.equal(golden.run(smaller, PIXELS, fast=True)[node.name], values[node.name])
     assert len(part(network, "stages.1.0.downsample.0").nodes) < len(network.nodes) - 5
+
+
+def test_a_part_runs_in_a_simulator(network, tmp_path, monkeypatch):
+    simulator = SIMULATORS["icarus"]
+    if not simulator.available():
+        pytest.skip(simulator.missing)
+    monkeypatch.chdir(tmp_path)
+    simulate = Simulation(name="part", simulator=simulator.name, fps=10_000)
+    found = compare_rtl(part(network, "conv1"), PIXELS, simulate)
+    assert (found.logits_compared, found.mismatches, found.problems) == (2 * 4 * 8 * 8, 0, ())
