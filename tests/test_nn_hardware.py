@@ -259,10 +259,29 @@ def test_normalisation_must_be_known(options):
         quantise_for_hardware(residual(), batches(), **options)
 
 
-@pytest.mark.parametrize("calibration", [[], [normalised(pixels())]])
-def test_calibration_must_be_labelled_batches(calibration):
-    with pytest.raises(ValueError, match=r"batches of \(images, labels\), at least one"):
+@pytest.mark.parametrize(
+    ("calibration", "message"),
+    [
+        ([], "Calibration must be one batch of images at least, not none"),
+        (["images"], "must be batches of images .* not of str"),
+        ([(normalised(pixels()), None, None)], "must be batches of images"),
+        ([normalised(pixels())[0]], "must be batches of images"),
+    ],
+)
+def test_calibration_must_be_batches(calibration, message):
+    with pytest.raises(ValueError, match=message):
         quantise_for_hardware(residual(), calibration, mean=MEAN, std=STD)
+
+
+def test_images_without_labels_count_as_unrounded_sums_see_them():
+    images, _ = batches()[0]
+    model = quantise_for_hardware(residual(), [images], mean=MEAN, std=STD)
+    ((_, labels),) = module._labelled(model, [(images, None)])
+    assert module._top1(model, [(images, labels)], mode="real_sums") == 100
+    assert model.widths.act_bits == 12 or module._top1(model, [(images, labels)]) == 100
+    for mixed in ([(images, None)], [(images,)], [images, (images, labels)]):
+        ranges = quantise_for_hardware(residual(), mixed, mean=MEAN, std=STD, act_bits=8).ranges
+        assert torch.equal(ranges, model.ranges)
 
 
 def test_a_sum_that_is_always_zero_is_refused():

@@ -14,7 +14,14 @@ import torch.nn.functional as F
 from pa_artifact import Node
 from pa_nn.layers import PAConv2d
 
-__all__ = ["Evaluate", "compile_node", "compile_sums", "exact_conv", "straight_through"]
+__all__ = [
+    "Evaluate",
+    "compile_codes",
+    "compile_node",
+    "compile_sums",
+    "exact_conv",
+    "straight_through",
+]
 
 FLOAT32_EXACT = 1 << 24
 Evaluate = Callable[[Sequence[torch.Tensor]], torch.Tensor]
@@ -98,7 +105,7 @@ def compile_node(node: Node, bounds: np.ndarray, device: torch.device) -> Evalua
     ``bounds`` is the range of the node's result, which no partial sum leaves.
     """
     if node.kind == "pa_conv":
-        codes_of, sums = _comparators(node, device), compile_sums(node, bounds, device)
+        codes_of, sums = compile_codes(node, device), compile_sums(node, bounds, device)
         return lambda operands: sums(codes_of(operands[0]))
     if node.kind in ("conv8", "linear8"):
         return _products(node, bounds, device)
@@ -115,8 +122,8 @@ def compile_node(node: Node, bounds: np.ndarray, device: torch.device) -> Evalua
     raise ValueError(f"{node.name}: a {node.kind} computes nothing")
 
 
-def _comparators(node: Node, device: torch.device) -> Callable[[torch.Tensor], torch.Tensor]:
-    """Codes 0..N, int64, of integer activations."""
+def compile_codes(node: Node, device: torch.device) -> Callable[[torch.Tensor], torch.Tensor]:
+    """A function from a ``pa_conv``'s activations to their codes 0..N, int64."""
     thresholds = torch.from_numpy(node.tensors["thresholds"]).to(device)
     flip = torch.from_numpy(node.tensors["flip"]).to(device)
     if not bool(flip.any()) and bool((thresholds == thresholds[:1]).all()):

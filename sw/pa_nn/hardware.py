@@ -23,14 +23,15 @@ from pa_nn.lowering import Lowered, Widths, lower
 from pa_nn.pipeline import Compiled, Execution
 from pa_nn.plan import make_plan
 
-__all__ = ["HardwareModel", "quantise_for_hardware", "restore_hardware"]
+__all__ = ["HardwareModel", "labelled_batches", "quantise_for_hardware", "restore_hardware"]
 
 ACT_BITS = range(8, 13)
 # Points of top-1 that fixed-point sums may cost on the calibration images.
 ALLOWED_LOSS = 0.1
 RANGE_MOMENTUM = 0.01
 
-Batch = tuple[torch.Tensor, torch.Tensor]
+# Normalised images, and their labels as far as these are known.
+Batch = tuple[torch.Tensor, torch.Tensor | None]
 
 
 class HardwareModel(nn.Module):
@@ -168,7 +169,12 @@ class HardwareModel(nn.Module):
 
 
 @torch.no_grad()
-def _top1(model: HardwareModel, batches: Iterable[Batch], *, mode: str = "exact") -> float:
+def _top1(
+    model: HardwareModel,
+    batches: Iterable[tuple[torch.Tensor, torch.Tensor]],
+    *,
+    mode: str = "exact",
+) -> float:
     """Percentage of images whose largest logit is the label's; ``mode`` as the pipeline's."""
     right = total = 0
     for images, labels in batches:
@@ -179,7 +185,40 @@ def _top1(model: HardwareModel, batches: Iterable[Batch], *, mode: str = "exact"
 
 
 @torch.no_grad()
-def _calibrate(model: HardwareModel, batches: Sequence[Any]) -> None:
+def _labelled(
+    model: HardwareModel, batches: Iterable[Batch]
+) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """Unlabelled images take the class that unrounded sums give them."""
+    return [
+        (
+            images,
+            model._execute(images, "real_sums").logits().argmax(1) if labels is None else labels,
+        )
+        for images, labels in batches
+    ]
+
+
+def labelled_batches(calibration: Iterable[Any]) -> list[Batch]:
+    """Batches of images, or of images and labels, as pairs.
+
+    Raises :class:`ValueError` where there is none, or one is something else.
+    """
+    batches: list[Batch] = []
+    for batch in calibration:
+        images, *labels = batch if isinstance(batch, tuple | list) else (batch,)
+        if not isinstance(images, torch.Tensor) or images.ndim != 4 or len(labels) > 1:
+            raise ValueError(
+                "Calibration must be batches of images (count, C, H, W), or of images and labels, "
+                f"not of {type(images).__name__}"
+            )
+        batches.append((images, labels[0] if labels else None))
+    if not batches:
+        raise ValueError("Calibration must be one batch of images at least, not none")
+    return batches
+
+
+@torch.no_grad()
+def _calibrate(model: HardwareModel, batches: Sequence[Batch]) -> None:
     """Set the ranges to the largest magnitudes of the float network."""
     largest = dict.fromkeys(model._range_index, 0.0)
     for images, _ in batches:
@@ -228,7 +267,7 @@ def restore_hardware(entries: Mapping[str, Any]) -> HardwareModel:
 
 def quantise_for_hardware(
     model: nn.Module,
-    calibration: Iterable[Batch],
+    calibration: Iterable[Any],
     *,
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
@@ -241,9 +280,9 @@ def quantise_for_hardware(
     Parameters
     ----------
     model : module
-        What :func:`pa_nn.convert` returns: 8-bit first convolution, piecewise-approximated ones,
-        8-bit last linear layer.
-    calibration : batches of ``(images, labels)``
+        What :func:`pa_nn.convert` returns.  Convolutions and linear layers that are not
+        piecewise-approximated become 8-bit ones.
+    calibration : batches of ``(images, labels)``, or of images
         Normalised images, from which the ranges of fixed-point values and ``act_bits`` come.
     mean, std : floats, optional
         The normalisation of the images: ``(p / 255 - mean) / std`` in each channel; by default
@@ -252,7 +291,8 @@ def quantise_for_hardware(
         Widths of phi and of the rescales' multipliers.
     act_bits : int, optional
         Width of fixed-point activations; by default the smallest of 8 to 12 whose top-1 on the
-        calibration images is within 0.1 points of what unrounded sums give.
+        calibration images is within 0.1 points of what unrounded sums give.  An image without a
+        label counts as right where its class is that of unrounded sums.
 
     Raises
     ------
@@ -268,9 +308,7 @@ def quantise_for_hardware(
                 f"not {mean!r} and {std!r}"
             )
         mean, std = calibration.normalisation
-    batches = [batch for batch in calibration]
-    if not batches or any(not isinstance(batch, tuple | list) for batch in batches):
-        raise ValueError("Calibration must be batches of (images, labels), at least one")
+    batches = labelled_batches(calibration)
     widths = Widths(
         phi_bits=phi_bits,
         mult_bits=mult_bits,
@@ -281,9 +319,10 @@ def quantise_for_hardware(
     hardware.eval()
     _calibrate(hardware, batches)
     if act_bits is None:
-        reference = _top1(hardware, batches, mode="real_sums")
+        labelled = _labelled(hardware, batches)
+        reference = _top1(hardware, labelled, mode="real_sums")
         for bits in ACT_BITS:
             hardware.widths = Widths(phi_bits=phi_bits, mult_bits=mult_bits, act_bits=bits)
-            if _top1(hardware, batches) >= reference - ALLOWED_LOSS:
+            if _top1(hardware, labelled) >= reference - ALLOWED_LOSS:
                 break
     return hardware.train(training)

@@ -1,18 +1,18 @@
 """What each rounding of the export costs: a row for every place where a float became an integer."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 
-from pa_artifact import Network, Node
+from pa_artifact import Network, Node, value_ranges
 
 __all__ = ["rounding_report"]
 
 
 def rounding_report(network: Network) -> list[dict[str, Any]]:
-    """Largest errors of an exported network, from the float parameters beside its integers.
+    """Bounds of every rounding of an exported network, from the floats beside its integers.
 
     Parameters
     ----------
@@ -22,24 +22,29 @@ def rounding_report(network: Network) -> list[dict[str, Any]]:
     -------
     list of ``{"node", "what", "error", "unit"}``
         ``error`` in units of ``unit``: phi in units of its scale (half is exact rounding) and as a
-        share of the root mean square product, 8-bit weights in steps, the stem's border in the
-        real units of its accumulator, multipliers as a relative error, biases in units of the sum.
+        share of the root mean square product, 8-bit weights in steps, zero points in pixel values
+        and, at the border of the image, in the real units of the accumulator, multipliers as a
+        relative error and with biases and results in units of the sum.  Thresholds are exact.
     """
+    ranges = value_ranges(network)
     rows = []
     for node in network.nodes:
-        for what, error, unit in _ROWS.get(node.kind, _nothing)(node):
+        bounds = [ranges[operand.name] for operand in network.inputs_of(node.name)]
+        for what, error, unit in _ROWS.get(node.kind, _nothing)(node, bounds):
             rows.append({"node": node.name, "what": what, "error": float(error), "unit": unit})
     return rows
 
 
 Row = tuple[str, float, str]
+Bounds = Sequence[np.ndarray]
 
 
-def _nothing(_: Node) -> Iterator[Row]:
+def _nothing(_: Node, __: Bounds) -> Iterator[Row]:
     return iter(())
 
 
-def _pa_conv(node: Node) -> Iterator[Row]:
+def _pa_conv(node: Node, _: Bounds) -> Iterator[Row]:
+    yield "thresholds", 0.0, "exact"
     scale = float(node.tensors["scale"][0])
     if scale == 0:
         return
@@ -50,15 +55,31 @@ def _pa_conv(node: Node) -> Iterator[Row]:
     yield "phi", np.sqrt(np.mean(error**2)) / rms, "share of the root mean square product"
 
 
-def _conv8(node: Node) -> Iterator[Row]:
-    weight = node.source["weight"].astype(np.float64)
-    folded = weight * node.source["factor"][:, None, None]
-    scale = np.abs(folded).max(axis=(1, 2, 3), keepdims=True) / 127
+def _weights(node: Node, _: Bounds) -> Iterator[Row]:
+    """8-bit weights; behind fixed point zero points are 0, and one factor is for all channels."""
+    channels, inputs = len(node.tensors["zero"]), node.tensors["weight"].shape[1]
+    weight = node.source["weight"].reshape(node.tensors["weight"].shape).astype(np.float64)
+    factor = node.source.get("factor", np.ones(channels))
+    # The input channels of each output channel's group.
+    group = np.arange(len(weight)) // _members(node)
+    index = (group * inputs)[:, None] + np.arange(inputs)
+    shape = (*index.shape, *[1] * (weight.ndim - 2))
+    folded = weight * factor[index].reshape(shape)
+    scale = np.abs(folded).max(axis=tuple(range(1, folded.ndim)), keepdims=True) / 127
     steps = np.divide(folded, scale, out=np.zeros_like(folded), where=scale > 0)
     yield "weights", np.abs(node.tensors["weight"] - steps).max(), "steps of 8 bits"
+    if "zero" not in node.source:
+        return
     moved = node.tensors["zero"] - node.source["zero"]
-    taps = scale * node.tensors["weight"] * moved[:, None, None]
-    yield "zero point at the border", _border(taps, node), "real units of the accumulator"
+    yield "zero point", np.abs(moved).max(), "pixel values, made up for by the bias"
+    if node.kind == "conv8":
+        taps = scale * node.tensors["weight"] * moved[index].reshape(shape)
+        yield "zero point at the border", _border(taps, node), "real units of the accumulator"
+
+
+def _members(node: Node) -> int:
+    """Output channels of a group."""
+    return int(node.shape_out[0]) // int(node.attributes.get("groups", 1))
 
 
 def _border(taps: np.ndarray, node: Node) -> float:
@@ -66,33 +87,29 @@ def _border(taps: np.ndarray, node: Node) -> float:
 
     The bias assumes every tap inside the image.
     """
-    inside = torch.ones(1, taps.shape[1], *node.shape_in[1:], dtype=torch.float64)
+    inside = torch.ones(1, *node.shape_in, dtype=torch.float64)
     top, bottom, left, right = node.attributes["pad"]
     outside = 1 - torch.nn.functional.pad(inside, (left, right, top, bottom))
     stride = tuple(node.attributes["stride"])
-    error = torch.nn.functional.conv2d(outside, torch.from_numpy(taps), stride=stride)
+    error = torch.nn.functional.conv2d(
+        outside, torch.from_numpy(taps), stride=stride, groups=node.attributes.get("groups", 1)
+    )
     return float(error.abs().max())
 
 
-def _linear8(node: Node) -> Iterator[Row]:
-    weight = node.source["weight"].astype(np.float64)
-    scale = np.abs(weight).max(axis=1, keepdims=True) / 127
-    steps = np.divide(weight, scale, out=np.zeros_like(weight), where=scale > 0)
-    yield "weights", np.abs(node.tensors["weight"] - steps).max(), "steps of 8 bits"
-
-
-def _rescale(node: Node) -> Iterator[Row]:
-    shift = int(node.tensors["shift"])
+def _rescale(node: Node, bounds: Bounds) -> Iterator[Row]:
+    unit = 1 / (1 << int(node.tensors["shift"]))
     mult = np.abs(node.tensors["mult"])
     if mult.any():
         yield "multiplier", 0.5 / mult[mult > 0].min(), "relative error, at most"
-    yield "bias", 0.5 / (1 << shift), "units of the sum, at most"
+    yield "multiplier", 0.5 * unit * int(np.abs(bounds[0]).max()), "units of the sum, at most"
+    yield "bias", 0.5 * unit, "units of the sum, at most"
     yield "result", 0.5, "units of the sum, at most"
 
 
 _ROWS: Mapping[str, Any] = {
     "pa_conv": _pa_conv,
-    "conv8": _conv8,
-    "linear8": _linear8,
+    "conv8": _weights,
+    "linear8": _weights,
     "rescale": _rescale,
 }
