@@ -1,9 +1,9 @@
-"""What components take of a device with LUTs of six inputs, by formulas: no synthesis is run.
+"""What components take of a 7-series device, by formulas: no synthesis is run.
 
-The formulas follow the structure of the hardware: so many carry chains of so many bits, so many
-tables. What Yosys makes of each part (``synth_xilinx -family xc7``, no multiplier blocks, two
-small functions never paired in one LUT) is one factor a kind of part, fitted to a few small engines
-and nodes; ``python -m hw.area`` shows how far the formulas are from synthesis.
+Arithmetic is counted by its structure (:mod:`pa_hdl.luts`), memories by what Yosys weighs against
+each other, and what leads a window over an image as a constant. Constants come from small engines
+and nodes synthesised by the flow of ``hw/``; ``python -m hw.area`` shows how far all of this is
+from synthesis, also of what the constants were not taken from.
 """
 
 from __future__ import annotations
@@ -13,9 +13,18 @@ from dataclasses import dataclass
 from math import ceil, lcm
 from typing import Any
 
+from numpy.typing import NDArray
+
 from pa_hdl.config import EngineConfig, ceil_div
 from pa_hdl.engine import Engine
 from pa_hdl.geometry import ConvGeometry
+from pa_hdl.luts import (
+    Table,
+    digit_multiplier_luts,
+    multiplier_luts,
+    popcount_luts,
+    popcount_pe_luts,
+)
 from pa_hdl.nodes.add import Add
 from pa_hdl.nodes.concat import Concat
 from pa_hdl.nodes.fifo import Fifo
@@ -25,10 +34,12 @@ from pa_hdl.nodes.multiply import MultiplyEngine
 from pa_hdl.nodes.pool import Pool
 from pa_hdl.nodes.rescale import Rescale
 from pa_hdl.nodes.width import WidthConverter
+from pa_hdl.parameters import coefficients
 
 __all__ = [
     "Area",
     "add_area",
+    "coefficient_table",
     "concat_area",
     "engine_area",
     "estimate",
@@ -40,6 +51,11 @@ __all__ = [
     "rescale_area",
     "width_area",
 ]
+
+
+def coefficient_table(phi: NDArray[Any], base: str) -> Table:
+    """Coefficients of the lanes of a PE, for :func:`engine_area`."""
+    return tuple(tuple(row) for row in coefficients(phi, base).tolist())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,67 +92,89 @@ class Area:
 LUTS_PER_BLOCK = 400
 """LUTs of a 7-series device for each of its blocks of memory: Zynq 7045, 218 600 and 545."""
 
-_CONTROL = 150
-"""LUTs of the counters that lead a window over an image."""
+_CONTROL, _MASKED = 160, 25
+"""LUTs of the guard and of the counters that lead a window over an image, and of padding."""
 
 _BLOCKS = ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))
 """Words and bits of a block of 18 Kbit."""
 
-_DISTRIBUTED_WORDS = 64
-"""Most words that are kept in LUTs."""
+_BLOCK_COST, _DISTRIBUTED_COST, _CONSTANTS_PER_COST = 129, 8, 16
+"""What Yosys weighs: a block, four LUTs of distributed memory, bits of contents in logic."""
 
 
-def memory_area(depth: int, width: int, *, writable: bool) -> Area:
-    """A memory with one registered read port and, if writable, a write port."""
+def memory_area(depth: int, width: int, *, writable: bool, block: bool = False) -> Area:
+    """A memory with one registered read port and, if writable, a write port.
+
+    ``block`` puts it in block RAM, as weights are, whatever Yosys would choose.
+    """
     bits = depth * width
-    if depth <= 1 and not writable:
-        return Area(bits=bits)
-    if depth <= _DISTRIBUTED_WORDS:
-        if not writable:
-            return Area(luts=width, bits=bits)
-        # Four LUTs hold 32 words of six bits, or 64 words of three.
-        return Area(luts=4 * ceil_div(width, 6 if depth <= 32 else 3), bits=bits)
     halves = min(ceil_div(depth, words) * ceil_div(width, each) for words, each in _BLOCKS)
+    if not block and writable:
+        banks = ceil_div(depth, 64)
+        units = ceil_div(width, 6) if depth <= 32 else banks * ceil_div(width, 3)
+        choice = (banks - 1) * width
+        if units * _DISTRIBUTED_COST + choice < halves * _BLOCK_COST:
+            return Area(luts=4 * units + choice, bits=bits)
+    elif not block and bits < halves * _BLOCK_COST * _CONSTANTS_PER_COST:
+        # Few words have few different columns; of many, each LUT holds 64 bits.
+        columns = min(width, 2**depth - depth - 2) if depth < 16 else width
+        return Area(luts=max(0, columns) * ceil_div(depth, 64), bits=bits)
     return Area(block_rams=halves / 2, bits=bits)
 
 
 def fifo_area(depth: int, width: int) -> Area:
     """A queue of beats."""
-    counters = 3 * depth.bit_length() + 6
+    counters = Area(luts=3 * depth.bit_length() + 6)
     if depth <= 32:
-        return Area(luts=4 * ceil_div(width, 6) + counters, bits=depth * width)
+        return counters + Area(luts=4 * ceil_div(width, 6), bits=depth * width)
     past = Area(luts=width + depth.bit_length())
-    return memory_area(depth, width, writable=True) + past + Area(luts=counters)
+    return memory_area(depth, width, writable=True) + past + counters
 
 
 def width_area(lanes_in: int, lanes_out: int, bits: int) -> Area:
-    """A converter between streams of different width."""
+    """A converter between streams of different width: gathered beats shift, split ones load."""
     both = lcm(lanes_in, lanes_out)
-    # Gathering shifts whole beats, whose registers need no LUTs; splitting loads or shifts.
-    return Area(luts=12 + (both * bits if both > lanes_out else 0))
+    return Area(luts=8 + (both - lanes_out) * bits)
 
 
-def engine_area(config: EngineConfig, rows: int) -> Area:
-    """A PA convolution whose line buffer has so many rows."""
-    dot = config.n * config.simd * _decoded(config.n)
-    dot += config.pe * _popcount_pe(config)
-    comparators = config.simd * (config.n * config.threshold_bits * _COMPARED + _popcount(config.n))
+def engine_area(config: EngineConfig, rows: int, table: Table) -> Area:
+    """A PA convolution with these coefficients whose line buffer has so many rows."""
+    pe = popcount_pe_luts(
+        config.m, config.n, config.phi_bits, config.base, config.simd, config.acc_bits, table
+    )
+    decoder = config.n * config.simd if config.n > 1 else 0
+    compared = _COMPARED if config.in_folds > 1 else _COMPARED_CONSTANT
+    comparators = config.simd * (
+        config.n * config.threshold_bits * compared + popcount_luts(config.n)
+    )
+    arithmetic = Area(luts=round(config.pe * pe + decoder + comparators))
     thresholds = memory_area(config.in_folds, config.threshold_word_bits, writable=False)
-    weights = memory_area(config.folds_per_pixel, config.weight_word_bits, writable=False)
+    weights = _weights(config, config.pe * config.simd * config.weight_code_bits)
     window = _window(config, rows, config.code_bits, config.acc_bits)
-    return Area(luts=round(dot + comparators)) + thresholds + weights + window
+    return arithmetic + thresholds + weights + window
+
+
+_COMPARED, _COMPARED_CONSTANT = 0.65, 0.28
+"""LUTs of a bit of a comparison, with a threshold that is read and with a constant."""
 
 
 def multiply_area(
-    config: ConvGeometry, rows: int, *, code_bits: int, acc_bits: int, weight_bits: int = 8
+    config: ConvGeometry,
+    rows: int,
+    *,
+    code_bits: int,
+    code_signed: bool,
+    acc_bits: int,
+    weight_bits: int = 8,
 ) -> Area:
     """A convolution of integer weights whose line buffer holds elements of ``code_bits``."""
     products = 1 if config.lanewise else config.simd
-    tree = (products - 1) * (weight_bits + code_bits + 2)
-    pe = products * _product(weight_bits, code_bits) + tree + acc_bits
-    zero = config.simd * code_bits
-    word = config.pe * products * weight_bits
-    weights = memory_area(config.folds_per_pixel, word, writable=False)
+    multiplier = multiplier_luts(weight_bits, code_bits, signed=code_signed)
+    tree = (products - 1) * (weight_bits + code_bits + 1)
+    pe = products * multiplier + tree + acc_bits
+    # Signed elements are differences from a zero point.
+    zero = config.simd * code_bits if code_signed else 0
+    weights = _weights(config, config.pe * products * weight_bits)
     window = _window(config, rows, code_bits, acc_bits)
     return Area(luts=round(config.pe * pe + zero)) + weights + window
 
@@ -145,96 +183,57 @@ def pool_area(
     config: ConvGeometry, rows: int, *, code_bits: int, acc_bits: int, largest: bool
 ) -> Area:
     """A maximum, or a sum, over a window."""
-    lane = 2 * code_bits if largest else acc_bits
+    lane = code_bits + 1 if largest else acc_bits + 1
     return Area(luts=config.simd * lane) + _window(config, rows, code_bits, acc_bits)
 
 
-def rescale_area(lanes: int, x_bits: int, mult_bits: int, bias_bits: int, folds: int) -> Area:
-    """Multipliers by a factor of each channel, and an offset."""
-    lane = _product(mult_bits, x_bits) + max(bias_bits, x_bits + mult_bits)
+def rescale_area(
+    lanes: int, folds: int, *, x_bits: int, mult_bits: int, bias_bits: int, kept: int
+) -> Area:
+    """Multipliers by a factor of each channel, and an offset; ``kept`` bits of each product."""
+    lane = digit_multiplier_luts(x_bits, mult_bits, bias_bits, kept)
+    if folds == 1:
+        return Area(luts=round(lanes * lane * _CONSTANT_FACTOR) + 5)
     factors = memory_area(folds, lanes * (mult_bits + bias_bits), writable=False)
-    return Area(luts=round(lanes * lane) + 10) + factors
+    return Area(luts=lanes * lane + 10) + factors
+
+
+_CONSTANT_FACTOR = 0.5
+"""What remains of a multiplier by a constant."""
 
 
 def add_area(lanes: int, operand_bits: Sequence[int], bits: int) -> Area:
     """A sum of streams that saturates."""
     adders = (len(operand_bits) - 1) * (max(operand_bits) + 1)
-    return Area(luts=lanes * (adders + 2 * bits) + 4)
+    return Area(luts=lanes * (adders + bits) + 2 * len(operand_bits))
 
 
 def concat_area(lanes: int, operands: int, bits: int) -> Area:
     """A choice among streams."""
-    muxes = ceil((operands - 1) / 2) * lanes * bits
-    return Area(luts=muxes + 4 * operands + 10)
+    return Area(luts=ceil((operands - 1) / 2) * lanes * bits + 4 * operands)
 
 
 def global_pool_area(lanes: int, bits: int, folds: int) -> Area:
     """Sums of ``bits`` over an image."""
-    return Area(luts=lanes * bits + 40) + memory_area(folds, lanes * bits, writable=True)
+    sums = memory_area(folds, lanes * bits, writable=True) if folds > 1 else Area()
+    return Area(luts=lanes * bits + 17) + sums
 
 
-def _decoded(count: int) -> float:
-    """LUTs of one bit of a base; with a single base it is the code itself."""
-    return 0.0 if count == 1 else 1.0
-
-
-_COMPARED = 0.75
-"""LUTs of a bit of a comparison."""
-
-
-def _popcount(bits: int) -> float:
-    """LUTs that count the set bits of a word: groups of six, and a tree."""
-    groups = ceil_div(bits, 6)
-    return min(bits, 6).bit_length() * groups + 4.0 * (groups - 1)
-
-
-def _and_popcount(pairs: int) -> float:
-    """LUTs that count the pairs of set bits: groups of nine, and a tree."""
-    groups, rest = divmod(pairs, 9)
-    luts = 10.0 * groups
-    if rest:
-        threes = ceil_div(rest, 3)
-        luts += (1 if rest == 1 else 2 * threes) + (0 if threes == 1 else 1 + threes)
-    count = groups + bool(rest)
-    return luts + sum(5.0 + level for level, adders in _levels(count) for _ in range(adders))
-
-
-def _levels(count: int) -> list[tuple[int, int]]:
-    """Level and number of adders of each level of a balanced tree."""
-    levels: list[tuple[int, int]] = []
-    while count > 1:
-        levels.append((len(levels), count // 2))
-        count = ceil_div(count, 2)
-    return levels
-
-
-def _popcount_pe(config: EngineConfig) -> float:
-    lanes = config.m * config.n
-    count_bits = config.simd.bit_length()
-    digits = ceil_div(count_bits, 6)
-    term = config.phi_bits - 1 + min(count_bits, 6)
-    # A count of one bit is multiplied by an AND that the adder behind it takes in.
-    product = 0.0 if count_bits == 1 else 0.85 * term * digits
-    decode = config.m * config.simd * _decoded(config.m)
-    terms = lanes * digits
-    tree = (terms - 1) * (config.phi_bits + count_bits - 1)
-    return decode + lanes * (_and_popcount(config.simd) + product) + tree + config.acc_bits
-
-
-def _product(first: int, second: int) -> float:
-    """LUTs of a product: two bits of one factor in a carry chain, and a tree of those."""
-    few, many = min(first, second), max(first, second)
-    partial = ceil_div(few, 2)
-    return partial * (many + 2) + (partial - 1) * (many + 4.0)
+def _weights(config: ConvGeometry, word_bits: int) -> Area:
+    return memory_area(config.folds_per_pixel, word_bits, writable=False, block=True)
 
 
 def _window(config: ConvGeometry, rows: int, code_bits: int, acc_bits: int) -> Area:
     """Guard, line buffer, its counters, and the queue of results."""
     depth = rows * config.width * config.in_folds
     lines = memory_area(depth, config.simd * code_bits, writable=True)
-    masks = Area(luts=config.simd * code_bits)
-    results = fifo_area(8, config.pe * acc_bits + 1)
-    return lines + masks + results + Area(luts=_CONTROL)
+    masks = config.simd * code_bits + _MASKED if any(config.pad) else 0
+    results = Area(luts=4 * ceil_div(config.pe * acc_bits + 1, 6) + _RESULTS)
+    return lines + results + Area(luts=_CONTROL + masks)
+
+
+_RESULTS = 27
+"""LUTs of the counters of the queue of results."""
 
 
 def estimate(component: Any) -> Area:
@@ -252,7 +251,11 @@ def estimate(component: Any) -> Area:
 
 
 def _engine(engine: Engine) -> Area:
-    return engine_area(engine.config, engine.schedule.rows)
+    parameters = engine.parameters
+    if parameters is None:
+        raise TypeError("There is no area model of an engine that is loaded at run time")
+    table = coefficient_table(parameters.phi, engine.config.base)
+    return engine_area(engine.config, engine.schedule.rows, table)
 
 
 def _multiply(engine: MultiplyEngine) -> Area:
@@ -261,6 +264,7 @@ def _multiply(engine: MultiplyEngine) -> Area:
         config,
         engine.schedule.rows,
         code_bits=config.code_bits,
+        code_signed=config.code_signed,
         acc_bits=config.acc_bits,
         weight_bits=config.weight_bits,
     )
@@ -278,10 +282,14 @@ def _pool(pool: Pool) -> Area:
 
 
 def _rescale(node: Rescale) -> Area:
-    shape = node.shapes_in[0]
-    scaler = node.scaler
+    shape, scaler = node.shapes_in[0], node.scaler
     return rescale_area(
-        shape.lanes, shape.bits, scaler["mult"].width, scaler["bias"].width, shape.folds
+        shape.lanes,
+        shape.folds,
+        x_bits=shape.bits,
+        mult_bits=scaler["mult"].width,
+        bias_bits=scaler["bias"].width,
+        kept=node.shift + node.shapes_out[0].bits,
     )
 
 

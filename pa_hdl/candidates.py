@@ -16,6 +16,7 @@ from pa_artifact.ranges import value_ranges
 from pa_hdl.area import (
     Area,
     add_area,
+    coefficient_table,
     concat_area,
     engine_area,
     global_pool_area,
@@ -170,9 +171,10 @@ def _windowed(geometry: ConvGeometry, folding: Mapping[str, int], area: Area) ->
 def _pa_conv(facts: _Facts) -> Iterator[Candidate]:
     node = facts.node
     whole = EngineConfig.from_node(node, simd=node.shape_in[0], pe=node.shape_out[0])
+    table = coefficient_table(node.tensors["phi"], whole.base)
     for folding in facts.folds:
         config = replace(whole, simd=folding["simd"], pe=folding["pe"])
-        yield _windowed(config, folding, engine_area(config, _rows(config)))
+        yield _windowed(config, folding, engine_area(config, _rows(config), table))
 
 
 def _multiply(facts: _Facts) -> Iterator[Candidate]:
@@ -181,7 +183,13 @@ def _multiply(facts: _Facts) -> Iterator[Candidate]:
     code_bits = range_shape(lowest, highest).width
     for folding in facts.folds:
         config = facts.geometry(folding)
-        area = multiply_area(config, _rows(config), code_bits=code_bits, acc_bits=facts.bits)
+        area = multiply_area(
+            config,
+            _rows(config),
+            code_bits=code_bits,
+            code_signed=lowest < 0,
+            acc_bits=facts.bits,
+        )
         yield _windowed(config, folding, area)
 
 
@@ -207,14 +215,20 @@ def _input(facts: _Facts) -> Iterator[Candidate]:
 
 
 def _rescale(facts: _Facts) -> Iterator[Candidate]:
-    node = facts.node
+    tensors = facts.node.tensors
     mult, bias = (
-        range_shape(int(node.tensors[name].min()), int(node.tensors[name].max())).width
+        range_shape(int(tensors[name].min()), int(tensors[name].max())).width
         for name in ("mult", "bias")
     )
     [bits] = facts.operand_bits
-    channels = node.shape_in[0]
-    return _streaming(facts, lambda lanes: rescale_area(lanes, bits, mult, bias, channels // lanes))
+    channels, kept = facts.node.shape_in[0], int(tensors["shift"]) + facts.bits
+
+    def area(lanes: int) -> Area:
+        return rescale_area(
+            lanes, channels // lanes, x_bits=bits, mult_bits=mult, bias_bits=bias, kept=kept
+        )
+
+    return _streaming(facts, area)
 
 
 def _add(facts: _Facts) -> Iterator[Candidate]:

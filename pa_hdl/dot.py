@@ -20,7 +20,7 @@ from pa_hdl.emit import add_submodule
 from pa_hdl.parameters import LayerParameters, coefficients
 from pa_hdl.popcount import AndPopcount, SumTree, add_lookup, delay, range_shape, tree_levels
 
-__all__ = ["DATAPATHS", "PhiStore", "PopcountDot", "PopcountPe", "create", "dot_signature"]
+__all__ = ["DATAPATHS", "PhiStore", "Plan", "PopcountDot", "PopcountPe", "create", "dot_signature"]
 
 
 def dot_signature(config: EngineConfig) -> dict[str, Any]:
@@ -56,7 +56,7 @@ def dot_signature(config: EngineConfig) -> dict[str, Any]:
     return members
 
 
-class _Plan:
+class Plan:
     """How the products of one PE are split into digits of the counts, and their ranges.
 
     A baked coefficient times up to six bits of a count is one LUT for each result bit. A loaded one
@@ -184,7 +184,7 @@ class PopcountPe(wiring.Component):
     def latency(config: EngineConfig) -> int:
         """Cycles from the weight codes of a fold to the accumulator that includes it."""
         lanes = AndPopcount.latency_of(config.simd)
-        return BaseDecoder.latency + lanes + 1 + tree_levels(_Plan(config, None).terms) + 1
+        return BaseDecoder.latency + lanes + 1 + tree_levels(Plan(config, None).terms) + 1
 
     def model(self, folds: Sequence[tuple[Sequence[int], Sequence[int]]]) -> int:
         """Accumulator of ``(activation codes, weight codes)`` folds, by AND and popcount."""
@@ -194,7 +194,7 @@ class PopcountPe(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        config, plan = self.config, _Plan(self.config, self.table)
+        config, plan = self.config, Plan(self.config, self.table)
         bases = BaseDecoder(lanes=config.simd, count=config.m)
         add_submodule(m, platform, "weight_bases", bases)
         tree = SumTree(terms=plan.terms, bound=plan.bound)
@@ -219,7 +219,7 @@ class PopcountPe(wiring.Component):
         m.d.comb += self.acc.eq(acc)
         return m
 
-    def _product(self, m: Module, plan: _Plan, term: int, count: Value) -> Signal:
+    def _product(self, m: Module, plan: Plan, term: int, count: Value) -> Signal:
         """One digit of a count times its lane's coefficient."""
         lane, digit = divmod(term, plan.digits)
         shift = digit * plan.digit_bits

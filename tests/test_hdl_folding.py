@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from pa_artifact import Network, Node, read
-from pa_artifact.ranges import value_ranges
-from pa_hdl.candidates import candidates, limits, stream_bits
+from pa_hdl.candidates import candidates
 from pa_hdl.config import EngineConfig
 from pa_hdl.folding import Folding, fold_for_budget, fold_for_rate, network_digest
 from pa_hdl.schedule import Schedule
@@ -122,21 +121,6 @@ def conv8(name, channels, results, groups=1):
     )  # fmt: skip
 
 
-def test_what_each_kind_may_be_folded_by():
-    image = node("image", "input", (6, 8, 8), bits=8, signed=False)
-    other = node("other", "add", (4, 8, 8), bits=8, signed=False)
-    joined = node("joined", "concat", (6, 8, 8), (10, 8, 8), bits=8, signed=False)
-    nodes = (image, other, joined)
-    network = Network(nodes=nodes, edges=(("image", "joined"), ("other", "joined")))
-    assert limits(network, image) == {"lanes": 6}
-    assert limits(network, joined) == {"lanes": 2}
-    assert limits(network, conv8("dense", 6, 12)) == {"simd": 6, "pe": 12}
-    assert limits(network, conv8("grouped", 6, 12, 3)) == {"simd": 2, "pe": 4}
-    assert limits(network, conv8("depthwise", 6, 6, 6)) == {"lanes": 6}
-    with pytest.raises(ValueError, match="flat: there is no hardware for a flatten"):
-        limits(network, node("flat", "flatten", (6, 8, 8)))
-
-
 def test_neighbours_agree_where_that_costs_nothing():
     """Eight lanes of a depthwise layer between two wide ones need no converter."""
     names = ["image", "depthwise", "scale", "sum"]
@@ -152,7 +136,6 @@ def test_neighbours_agree_where_that_costs_nothing():
     folding = fold_for_rate(network, fps=CLOCK * 1e6 / (64 * 9 * 2), clock_mhz=CLOCK)
     assert folding.nodes["depthwise"] == {"lanes": 8}
     assert {folding.nodes[name]["lanes"] for name in names} <= {1, 8}
-    assert stream_bits(network, value_ranges(network))["image"] == 8
 
 
 def test_a_file_is_read_back(resnet8, tmp_path):

@@ -1,0 +1,180 @@
+"""LUTs of six inputs in arithmetic: what Yosys makes of adders, counters and tables.
+
+Counted for a 7-series device (``synth_xilinx -family xc7``, no multiplier blocks, two small
+functions never paired in one LUT). An adder is a carry chain: a LUT for each bit where both
+operands vary, none where one is constant, and one for all bits beyond the sign of both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+
+import numpy as np
+from amaranth.hdl import Shape
+from numpy.typing import NDArray
+
+from pa_hdl.config import EngineConfig, ceil_div
+from pa_hdl.dot import Plan
+from pa_hdl.popcount import AndPopcount, Popcount, range_shape
+
+__all__ = [
+    "and_popcount_luts",
+    "digit_multiplier_luts",
+    "multiplier_luts",
+    "popcount_luts",
+    "popcount_pe_luts",
+]
+
+Table = tuple[tuple[int, ...], ...]
+
+_COUNT = (0, 0, 2, 2, 3, 3, 3)
+"""LUTs that count so many bits: one group of a :class:`~pa_hdl.popcount.Popcount`, synthesised."""
+
+_COUNT_PAIRS = (0, 1, 2, 2, 5, 7, 9, 9, 11, 15)
+"""The same for pairs, one group of an :class:`~pa_hdl.popcount.AndPopcount`."""
+
+_ARRAY, _SIGNED_ARRAY = 1.72, 2.1
+"""LUTs of a multiplier for each pair of bits, with one operand unsigned and with both signed.
+
+Of 8 bits by 4 to 12, synthesised.
+"""
+
+
+def _adder(first: Shape, second: Shape) -> int:
+    narrow, wide = sorted((first, second), key=lambda shape: shape.width)
+    return wide.width if narrow.signed else narrow.width
+
+
+def _count_tree(groups: Sequence[int]) -> int:
+    """Adders of a balanced tree over counts, given by their highest values."""
+    luts = 0
+    counts = list(groups)
+    while len(counts) > 1:
+        pairs = [counts[at : at + 2] for at in range(0, len(counts), 2)]
+        luts += sum(min(map(int.bit_length, pair)) for pair in pairs if len(pair) == 2)
+        counts = [sum(pair) for pair in pairs]
+    return luts
+
+
+def _groups(bits: int, size: int) -> list[int]:
+    whole, rest = divmod(bits, size)
+    return [size] * whole + ([rest] if rest else [])
+
+
+def popcount_luts(bits: int) -> int:
+    """LUTs that count the set bits of a word."""
+    groups = _groups(bits, Popcount.GROUP)
+    return sum(_COUNT[size] for size in groups) + _count_tree(groups)
+
+
+def and_popcount_luts(bits: int) -> int:
+    """LUTs that count the positions set in both of two words."""
+    groups = _groups(bits, AndPopcount.GROUP**2)
+    return sum(_COUNT_PAIRS[size] for size in groups) + _count_tree(groups)
+
+
+def multiplier_luts(weight_bits: int, bits: int, *, signed: bool) -> float:
+    """LUTs of a product of a signed weight, as Yosys builds it."""
+    return (_SIGNED_ARRAY if signed else _ARRAY) * weight_bits * bits
+
+
+@cache
+def popcount_pe_luts(
+    m: int, n: int, phi_bits: int, base: str, simd: int, acc_bits: int, table: Table
+) -> int:
+    """LUTs of one output channel of the popcount datapath, with these coefficients."""
+    config = EngineConfig(
+        in_channels=simd,
+        out_channels=1,
+        height=1,
+        width=1,
+        kernel=(1, 1),
+        pad=(0, 0, 0, 0),
+        m=m,
+        n=n,
+        phi_bits=phi_bits,
+        base=base,
+        simd=simd,
+        pe=1,
+        loadable=False,
+    )
+    plan = Plan(config, table)
+    columns = [_columns(plan, term) for term in range(plan.terms)]
+    decoder = m * simd if m > 1 else 0
+    lanes = m * n * and_popcount_luts(simd)
+    return decoder + lanes + _products(plan, columns) + _tree(plan, columns) + acc_bits
+
+
+def _columns(plan: Plan, term: int) -> list[bytes]:
+    """Each bit of a product as a truth table over its digit of the count; constant bits empty."""
+    lane, digit = divmod(term, plan.digits)
+    count_bits = plan.config.simd.bit_length() - digit * plan.digit_bits
+    counts = np.arange(1 << min(count_bits, plan.digit_bits))
+    values = plan.coefficient_range(lane)[0] * np.minimum(counts, plan.digit_range(digit)[-1])
+    return [_bit(values, bit) for bit in range(range_shape(*plan.term_range(term)).width)]
+
+
+def _bit(values: NDArray[np.int64], bit: int) -> bytes:
+    bits = (values >> bit) & 1
+    return bytes(bits.tolist()) if bits.any() and not bits.all() else b""
+
+
+def _products(plan: Plan, columns: Sequence[Sequence[bytes]]) -> int:
+    """A table for each distinct bit of a product that is not a bit of the count itself."""
+    luts = 0
+    for bits in columns:
+        distinct = {bit for bit in bits if bit}
+        size = max((len(bit) for bit in distinct), default=1)
+        luts += len(distinct - {_bit(np.arange(size), place) for place in range(size.bit_length())})
+    return luts
+
+
+def _tree(plan: Plan, columns: Sequence[Sequence[bytes]]) -> int:
+    """Adders over the products. Bits of a product that are equal make equal LUTs of a sum."""
+    luts = 0
+    spans = [(term, term + 1) for term in range(plan.terms)]
+    while len(spans) > 1:
+        pairs = [spans[at : at + 2] for at in range(0, len(spans), 2)]
+        for one, other in (pair for pair in pairs if len(pair) == 2):
+            if one[1] - one[0] == 1:
+                luts += _pairs_of_bits(plan, columns, one[0], other[0])
+            else:
+                shapes = [range_shape(*plan.bound(*span)) for span in (one, other)]
+                luts += _adder(*shapes)
+        spans = [(pair[0][0], pair[-1][1]) for pair in pairs]
+    return luts
+
+
+def _pairs_of_bits(plan: Plan, columns: Sequence[Sequence[bytes]], first: int, second: int) -> int:
+    width = max(len(columns[first]), len(columns[second]))
+    extended = []
+    for term in (first, second):
+        bits = list(columns[term])
+        top = bits[-1] if bits and plan.term_range(term)[0] < 0 else b""
+        extended.append(bits + [top] * (width - len(bits)))
+    return len({pair for pair in zip(*extended, strict=True) if all(pair)})
+
+
+def digit_multiplier_luts(x_bits: int, mult_bits: int, bias_bits: int, kept: int) -> int:
+    """LUTs of a :class:`~pa_hdl.nodes.rescale.Scaler` that keeps so many bits of the product.
+
+    A partial product takes two LUTs a bit: both operands of its adder are made first.
+    """
+    digits = ceil_div(min(mult_bits, kept), 2)
+    partial = x_bits + 2
+    luts = 2 * digits * (partial - 1)
+    terms = [(2 * index, partial) for index in range(digits)] + [(0, bias_bits)]
+    while len(terms) > 1:
+        sums = []
+        for at in range(0, len(terms), 2):
+            pair = terms[at : at + 2]
+            if len(pair) == 2:
+                place = min(own for own, _ in pair)
+                end = min(kept, max(own + width for own, width in pair) + 1)
+                # Below the place of the higher operand nothing is added.
+                luts += end - 1 - max(own for own, _ in pair)
+                pair = [(place, end - place)]
+            sums += pair
+        terms = sums
+    return luts
