@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from pa_networks import mixed_network, residual_network, single_conv
 
-from pa_artifact import ArtifactError, Network, Node, validate
+from pa_artifact import ArtifactError, Network, Node, validate, value_ranges
 from pa_artifact.validate import topological_order
 
 
@@ -185,8 +185,16 @@ def test_nodes_of_a_network(name, options, message):
         ("max", {"kernel": (9, 2)}, "larger than the padded image 8x7"),
         ("max", {"bits": 8}, "max: a max_pool has no attribute 'bits'"),
         ("avg", {"pad": (0, 1, 0, 2)}, r"avg: shape_out must be \(12, 2, 4\), not"),
-        ("pair", {"bits": 9}, "pair: bits is 9, but that of its operand max is 8"),
-        ("triple", {"signed": True}, "triple: signed is True, but that of its operand pair is"),
+        (
+            "pair",
+            {"bits": 7},
+            r"pair: 0\.\.127 does not hold what its operand max can give, 0\.\.255",
+        ),
+        (
+            "triple",
+            {"signed": True},
+            r"triple: -128\.\.127 does not hold .* pair can give, 0\.\.255",
+        ),
     ],
 )
 def test_pools_groups_and_concatenations(name, attributes, message):
@@ -217,6 +225,33 @@ def test_windows_on_padding_alone_are_refused(name):
     message = rf"{name}: pad \(0, 5, 0, 1\) leaves windows of kernel \(3, 2\) entirely on padding"
     with pytest.raises(ArtifactError, match=message):
         validate(wrong)
+
+
+def test_operands_of_a_concatenation_may_have_scales_of_their_own():
+    network = changed(mixed_network(), "depthwise.add", tensors={"scale": np.array([0.5])})
+    scale = np.repeat([0.125, 0.5], 4)
+    network = changed(network, "pair", tensors={"scale": scale})
+    validate(changed(network, "triple", tensors={"scale": np.append(scale, [0.125] * 4)}))
+    with pytest.raises(ArtifactError, match=r"triple: scale is 0\.125, .* operand pair is 0\.5"):
+        validate(network)
+    with pytest.raises(ArtifactError, match=r"pair: scale must have shape \(8,\), not \(2,\)"):
+        validate(changed(network, "pair", tensors={"scale": scale[3:5]}))
+
+
+def test_a_concatenation_may_be_wider_than_its_operands():
+    network = changed(mixed_network(), "depthwise.add", attributes={"signed": True})
+    wide = {"bits": 9, "signed": True}
+    network = changed(changed(network, "pair", attributes=wide), "triple", attributes=wide)
+    network = changed(network, "conv", attributes={"act_signed": True})
+    bounds = value_ranges(network)["avg"]
+    assert bounds.min() < 0
+    tensors = {
+        "range": bounds,
+        "thresholds": np.zeros((12, 5), np.int64),
+        "flip": np.zeros(12, bool),
+    }
+    tensors["thresholds"] += bounds[:, :1]
+    validate(changed(network, "conv", tensors=tensors))
 
 
 def test_operands_of_a_concatenation_agree():

@@ -76,14 +76,24 @@ def test_saturation_at_six():
         assert float(network.node("stem.2.out").tensors["scale"][0]) == expected / 255
 
 
-def test_the_scale_of_a_concatenation_is_that_of_its_widest_value():
-    model = hardware(lambda: build("dense"))
-    network, _ = model.lower(SHAPE)
+def test_concatenated_channels_keep_their_scales():
+    network, _ = hardware(lambda: build("dense")).lower(SHAPE)
     joined = network.node("features.4.concat")
-    names = [node.name for node in network.inputs_of(joined.name)]
-    widest = max(float(model.ranges[model._range_index[name]]) for name in names)
-    scales = {float(network.node(name).tensors["scale"][0]) for name in [*names, joined.name]}
-    assert scales == {widest / 127}
+    scales = [float(network.node("features.1.out").tensors["scale"][0])] * 4
+    for name in ("denselayer1", "denselayer2"):
+        scales += [float(network.node(f"features.4.{name}.conv2.out").tensors["scale"][0])] * 2
+    assert joined.tensors["scale"].tolist() == scales
+    assert len(set(scales)) == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "formats"),
+    [("dense", [(9, True)] * 2 + [(8, True)] * 2), ("branches", [(8, False)] * 2 + [(9, True)])],
+)
+def test_concatenations_hold_signed_and_unsigned_values(name, formats):
+    network, _ = hardware(lambda: build(name)).lower(SHAPE)
+    joined = [tuple(node.attributes.values()) for node in network.of_kind("concat")]
+    assert joined == formats
 
 
 class Shapes(nn.Module):

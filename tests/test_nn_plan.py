@@ -100,27 +100,24 @@ def test_grouped_convolutions_take_fixed_point():
     assert plan["layer1.conv3"].operands == (Signal("layer1.conv2", norm="layer1.bn2", relu=True),)
 
 
-def test_what_is_concatenated_shares_a_scale():
+def test_what_is_concatenated_is_in_fixed_point():
     plan = steps(build("dense"))
     block = "features.4"
     joined = plan[f"{block}.concat"]
     assert joined.kind == "concat"
-    assert joined.signed
-    # A rectified value takes the sign of the others.
     assert [signal.step for signal in joined.operands] == [
-        "features.3.out",
+        "features.3",
         f"{block}.denselayer1.conv2.out",
         f"{block}.denselayer2.conv2.out",
     ]
-    (scale,) = {plan[signal.step].scale for signal in joined.operands}
-    assert scale == joined.scale == plan[f"{block}.denselayer2.concat"].scale
-    assert plan["features.6.concat"].scale != scale
-    assert plan["features.1.out"].scale == "features.1.out"
+    # Averages are wider than activations.
+    assert plan["features.6.concat"].operands[0] == Signal("features.5.3.out")
+    assert plan["features.5.3.out"].operands == (Signal("features.5.3"),)
     # Normalised and rectified in front of the convolution: comparators do it.
     assert plan[f"{block}.denselayer2.conv1"].operands == (
         Signal(f"{block}.denselayer2.concat", norm=f"{block}.denselayer2.norm1", relu=True),
     )
-    # Without a concatenation there is nothing to share.
+    # Without a second operand there is nothing to concatenate.
     assert plan[f"{block}.denselayer1.conv1"].operands[0].step == "features.3"
 
 
@@ -134,23 +131,17 @@ def test_clipping_at_six_is_for_comparators_or_saturation():
     assert plan["spread"].pad == (0, 0, 0, 1)
 
 
-def test_values_clipped_alike_share_a_scale_and_others_are_stated_again():
+def test_concatenations_of_rectified_values_are_unsigned():
     plan = steps(build("branches"))
-    alike, mixed, signed = (step for step in plan.values() if step.kind == "concat")
-    if alike.cap is None and len(alike.operands) == 3:
-        alike, mixed = mixed, alike
-    assert [signal.step for signal in alike.operands] == ["one.out", "three.out"]
-    assert [plan[signal.step].cap for signal in alike.operands] == [6.0, 6.0]
-    assert [plan[signal.step].operands for signal in mixed.operands[:2]] == [
-        (Signal("one.out"),),
-        (Signal("three.out"),),
+    operands = [
+        [signal.step for signal in step.operands] for step in plan.values() if step.kind == "concat"
     ]
-    assert mixed.operands[2] == Signal("pool")
-    assert not mixed.signed
-    assert signed.signed
-    assert len({alike.scale, mixed.scale, signed.scale}) == 3
-    # A rectified shortcut of fixed point needs no ReLU again.
-    assert plan["grouped"].operands == (Signal(signed.name),)
+    assert operands == [
+        ["one.out", "three.out", "pool"],
+        ["one.out", "three.out"],
+        ["mixed.out", "one.out", "stem.out"],
+    ]
+    assert plan["one.out"].cap == plan["three.out"].cap == 6.0
 
 
 def test_linear_layers_anywhere():

@@ -13,10 +13,14 @@ LARGEST_DIMENSION = 1 << 16
 
 @dataclass(frozen=True)
 class TensorSpec:
-    """A tensor's dtype and its shape in the symbols of :func:`symbols`."""
+    """A tensor's dtype and its shape in the symbols of :func:`symbols`.
+
+    Where ``uniform``, one entry may stand for all.
+    """
 
     dtype: str
     shape: tuple[str | int, ...]
+    uniform: bool = False
 
 
 Check = Callable[[str, Any], Any]
@@ -128,7 +132,7 @@ KINDS: dict[str, Kind] = {
     "concat": Kind(
         operands=(1, None),
         attributes={"bits": integer(1, 48), "signed": flag},
-        tensors={"scale": TensorSpec("float64", (1,))},
+        tensors={"scale": TensorSpec("float64", ("O",), uniform=True)},
     ),
     "max_pool": Kind(operands=(1, 1), attributes=_WINDOW),
     "avg_pool": Kind(operands=(1, 1), attributes=_WINDOW),

@@ -107,7 +107,7 @@ def check_node(node: Node) -> None:
         _check_pa_conv(node)
     if node.kind == "rescale":
         _check_rescale(node)
-    if node.kind in ("add", "concat") and not (scale := float(node.tensors["scale"][0])) > 0:
+    if node.kind in ("add", "concat") and not (scale := float(node.tensors["scale"].min())) > 0:
         raise ArtifactError(f"{node.name}: scale must be above 0, not {scale}")
 
 
@@ -136,7 +136,7 @@ def _check_tensor(what: str, value: np.ndarray, spec: TensorSpec, table: dict[st
     if value.dtype != np.dtype(spec.dtype):
         raise ArtifactError(f"{what} must be {spec.dtype}, not {value.dtype}")
     shape = tuple(table[size] if isinstance(size, str) else size for size in spec.shape)
-    if value.shape != shape:
+    if value.shape != shape and not (spec.uniform and value.shape == (1,)):
         raise ArtifactError(f"{what} must have shape {shape}, not {value.shape}")
     if value.dtype.kind == "f" and not np.isfinite(value).all():
         raise ArtifactError(f"{what} holds NaN or infinity")
@@ -258,20 +258,27 @@ def _fixed_point(network: Network, node: Node, operand: Node) -> Node:
 
 
 def _check_concat(network: Network, node: Node, operands: tuple[Node, ...]) -> None:
+    lowest, highest = format_range(node.attributes["bits"], node.attributes["signed"])
+    scales = np.broadcast_to(node.tensors["scale"], node.shape_out[:1])
+    first = 0
     for operand in operands:
         origin = _fixed_point(network, node, operand)
         if origin.kind == "input":
             raise ArtifactError(f"{node.name}: a concat takes no input, which has no scale")
-        for what, mine, other in (
-            ("bits", node.attributes["bits"], origin.attributes["bits"]),
-            ("signed", node.attributes["signed"], origin.attributes["signed"]),
-            ("scale", float(node.tensors["scale"][0]), float(origin.tensors["scale"][0])),
-        ):
-            if mine != other:
-                raise ArtifactError(
-                    f"{node.name}: {what} is {mine}, but that of its operand {operand.name} "
-                    f"is {other}"
-                )
+        low, high = format_range(origin.attributes["bits"], origin.attributes["signed"])
+        if low < lowest or high > highest:
+            raise ArtifactError(
+                f"{node.name}: {lowest}..{highest} does not hold what its operand {operand.name} "
+                f"can give, {low}..{high}"
+            )
+        own = scales[first : first + operand.shape_out[0]]
+        given = np.broadcast_to(origin.tensors["scale"], own.shape)
+        if (different := own != given).any():
+            raise ArtifactError(
+                f"{node.name}: scale is {own[different][0]}, but that of its operand "
+                f"{operand.name} is {given[different][0]}"
+            )
+        first += len(own)
 
 
 def _check_input_range(node: Node, actual: np.ndarray) -> None:

@@ -88,8 +88,7 @@ def lower(
     modules : the modules that the steps name
     image_shape : channels, height and width of one image
     pixels : real values of the input's integers
-    ranges : largest magnitude of each ``add`` step's real values; what has one scale takes the
-        largest of all
+    ranges : largest magnitude of each ``add`` step's real values
     widths : bits of phi, multipliers and activations
 
     Raises
@@ -97,7 +96,7 @@ def lower(
     ValueError
         Naming the step: parameters that are not finite, multipliers that do not fit.
     """
-    lowering = _Lowering(plan, modules, image_shape, pixels, ranges, widths)
+    lowering = _Lowering(modules, image_shape, pixels, ranges, widths)
     for step in plan:
         try:
             lowering.steps[step.name] = lowering.lower(step)
@@ -111,14 +110,12 @@ def lower(
 class _Lowering:
     def __init__(
         self,
-        plan: Sequence[Step],
         modules: Mapping[str, nn.Module],
         image_shape: Shape,
         pixels: InputFormat,
         ranges: Mapping[str, float],
         widths: Widths,
     ) -> None:
-        self.plan = plan
         self.modules: Mapping[str, Any] = modules
         self.image_shape = image_shape
         self.pixels = pixels
@@ -264,20 +261,12 @@ class _Lowering:
         bias = parameters.biases(module, shape_out[0])
         return self._finish(node, [operand], Affine.of(scale, bias))
 
-    def _unit(self, step: Step, largest: int) -> float:
-        """Real value of one unit of what an ``add`` or ``concat`` gives."""
-        ranges = [
-            min(self.ranges[other.name], math.inf if other.cap is None else other.cap)
-            for other in self.plan
-            if other.kind == "add" and (other is step or (step.scale and other.scale == step.scale))
-        ]
-        return max(ranges) / largest
-
     def _add(self, step: Step) -> Lowered:
         logits = step.name == LOGITS
         bits = LOGIT_BITS if logits else self.widths.act_bits
         signed = not step.relu
-        unit = self._unit(step, LOGIT_CODE if logits else (1 << (bits - signed)) - 1)
+        largest = LOGIT_CODE if logits else (1 << (bits - signed)) - 1
+        unit = min(self.ranges[step.name], math.inf if step.cap is None else step.cap) / largest
         branches = [
             self._branch(f"{step.name}.{k}", signal, unit) for k, signal in enumerate(step.operands)
         ]
@@ -317,24 +306,26 @@ class _Lowering:
         return self._finish(node, [operand], Affine.of(unit, [0.0] * len(mult)))
 
     def _concat(self, step: Step) -> Lowered:
-        bits = self.widths.act_bits
         operands = [self.steps[signal.step] for signal in step.operands]
         shapes = [operand.node.shape_out for operand in operands]
         if any(shape[1:] != shapes[0][1:] for shape in shapes):
             sizes = " and ".join(map(str, shapes))
             raise ValueError(f"cannot concatenate the channels of images of {sizes}")
         shape = (sum(shape[0] for shape in shapes), *shapes[0][1:])
-        unit = self._unit(step, (1 << (bits - step.signed)) - 1)
+        signed = any(operand.format[1] for operand in operands)
+        # Unsigned values among signed ones need one bit more.
+        bits = max(bits + (signed and not own) for bits, own in (each.format for each in operands))
+        slopes = tuple(slope for operand in operands for slope in operand.values.slope)
         node = Node(
             name=step.name,
             kind="concat",
             shape_in=shape,
             shape_out=shape,
-            attributes={"bits": bits, "signed": step.signed},
-            tensors={"scale": np.array([unit])},
+            attributes={"bits": bits, "signed": signed},
+            tensors={"scale": np.array([float(slope) for slope in slopes])},
         )
         self.edges.extend((signal.step, step.name) for signal in step.operands)
-        return self._finish(node, operands, Affine.of(unit, [0.0] * shape[0]))
+        return self._finish(node, operands, Affine(slopes, (Fraction(0),) * len(slopes)))
 
     def _max_pool(self, step: Step) -> Lowered:
         return self._pooled(step, 1, *self._pool_window(step))

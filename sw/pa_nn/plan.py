@@ -3,7 +3,7 @@
 A step is one operation on integers; between steps stand signals: the real value of a step's
 integers, batch normalised, rectified.  Comparators absorb both; where a value must stay real (a
 sum, a shortcut, a pooled image, the input of an 8-bit layer, the logits) an ``add`` step brings it
-to fixed point.  What is concatenated shares one scale.
+to fixed point.
 """
 
 from dataclasses import dataclass, replace
@@ -12,14 +12,13 @@ from torch import nn
 
 from pa_nn.layers import PALayer
 from pa_nn.operations import NO_PAD, Operation, Pad, UnsupportedError, Window
-from pa_nn.scales import Scales
 from pa_nn.tracing import trace
 
 __all__ = ["INPUT", "LOGITS", "Signal", "Step", "UnsupportedError", "make_plan"]
 
 LOGITS = "logits"
 INPUT = "input"
-# Results of one scale and without an offset.
+# Results without an offset.
 FIXED_POINT = ("add", "concat", "max_pool", "avg_pool", "global_avg_pool")
 PARAMETERS = ("conv", "linear")
 
@@ -50,8 +49,6 @@ class Step:
     module : path of the module with its parameters, empty where it has none
     relu : an ``add`` that saturates at 0
     cap : what an ``add`` saturates at, at the latest; None for infinity
-    scale : an ``add`` or ``concat`` has one scale with all others of this name
-    signed : a ``concat`` of signed values
     pad : zeros around the operand, beside the module's own
     window : of a pooling step; None for an adaptive one
     size : rows and columns of the result of an adaptive ``avg_pool``
@@ -63,8 +60,6 @@ class Step:
     module: str = ""
     relu: bool = False
     cap: float | None = None
-    scale: str = ""
-    signed: bool = False
     pad: Pad = NO_PAD
     window: Window | None = None
     size: tuple[int, int] = (1, 1)
@@ -109,26 +104,18 @@ class _Planner:
             for operand in operation.inputs:
                 self.users[operand].append(operation)
         self.steps: dict[str, Step] = {}
-        self.scales = Scales()
         self.values: dict[Operation, _Value] = {}
         self.fixed: dict[Signal | tuple[str, bool, float | None], Signal] = {}
 
     def plan(self) -> tuple[Step, ...]:
         for operation in self.operations:
             self.values[operation] = getattr(self, f"_{operation.kind}")(operation)
-        return tuple(
-            replace(step, scale=self.scales.name_of(step.name))
-            if step.name in self.scales
-            else step
-            for step in self.steps.values()
-        )
+        return tuple(self.steps.values())
 
     def _step(self, step: Step) -> Signal:
         if step.name in self.steps:
             raise UnsupportedError(step.name, "calling one module twice", "one call a module")
         self.steps[step.name] = step
-        if step.kind == "add":
-            self.scales.open(step.name, unsigned=step.relu, cap=step.cap)
         return Signal(step.name)
 
     def _unique(self, name: str, *suffixes: str) -> str:
@@ -164,7 +151,7 @@ class _Planner:
         return self.fixed[key]
 
     def _fix(self, signal: Signal) -> Signal:
-        """``signal`` in fixed point: that of a step with one scale and no offset."""
+        """``signal`` in fixed point: that of a step without an offset."""
         plain = signal.norm is None and not signal.relu
         if plain and self.steps[signal.step].kind in FIXED_POINT:
             return signal
@@ -185,7 +172,7 @@ class _Planner:
         step = self.steps[signal.step]
         if step.kind == "add":
             return step.relu
-        return not step.signed if step.kind == "concat" else self._unsigned(step.operands[0])
+        return all(self._unsigned(operand) for operand in step.operands)
 
     def _refuse_image(self, operation: Operation, signal: Signal, what: str) -> None:
         if signal.step == INPUT:
@@ -269,48 +256,28 @@ class _Planner:
         for operand in operation.inputs:
             signal = self._signal(operand)
             self._refuse_image(operation, signal, "concatenating the input")
-            signals.append(self._formatted(self._fix(signal)))
-        origins = [self._origin(signal) for signal in signals]
-        unsigned, cap = self.scales.common_format(origins)
-        for position, (signal, origin) in enumerate(zip(signals, origins, strict=True)):
-            if self.scales.format_of(origin) != (unsigned, cap):
-                signals[position] = self._restated(signal, unsigned=unsigned)
-                origins[position] = signals[position].step
-        step = Step(
-            name=self._unique(operation.name),
-            kind="concat",
-            operands=tuple(signals),
-            signed=not unsigned,
-        )
-        self.scales.open(step.name, unsigned=unsigned, cap=cap)
-        self.scales.join([step.name, *origins])
-        return self._step(step)
+            signals.append(self._narrowed(self._fix(signal)))
+        name = self._unique(operation.name)
+        return self._step(Step(name=name, kind="concat", operands=tuple(signals)))
 
-    def _origin(self, signal: Signal) -> str:
-        """The step that states the format which maximum pooling keeps."""
-        while self.steps[signal.step].kind == "max_pool":
-            (signal,) = self.steps[signal.step].operands
-        return signal.step
-
-    def _formatted(self, signal: Signal) -> Signal:
-        """``signal``, in fixed point, with the number format of activations."""
-        if self._origin(signal) in self.scales:
+    def _narrowed(self, signal: Signal) -> Signal:
+        """``signal``, in fixed point, with the width of activations: sums of pools are wider."""
+        origin = self.steps[signal.step]
+        while origin.kind == "max_pool":
+            origin = self.steps[origin.operands[0].step]
+        if origin.kind in ("add", "concat"):
             return signal
-        return self._restated(signal, unsigned=self._unsigned(signal))
-
-    def _restated(self, signal: Signal, *, unsigned: bool) -> Signal:
-        """Fixed point of another scale, width or sign."""
-        key = (signal.step, unsigned, None)
-        if key not in self.fixed:
-            name = self._unique(f"{signal.step}.out", "relu" if unsigned else "signed")
-            step = Step(name=name, kind="add", operands=(signal,), relu=unsigned)
-            self.fixed[key] = self._step(step)
-        return self.fixed[key]
+        if signal not in self.fixed:
+            relu = self._unsigned(signal)
+            name = self._unique(f"{signal.step}.out", "relu" if relu else "signed")
+            step = Step(name=name, kind="add", operands=(signal,), relu=relu)
+            self.fixed[signal] = self._step(step)
+        return self.fixed[signal]
 
     def _max_pool(self, operation: Operation) -> Signal:
         signal, pad = self._padded(operation.inputs[0])
         self._refuse_image(operation, signal, "pooling of the input")
-        signal = self._formatted(self._fix(signal))
+        signal = self._narrowed(self._fix(signal))
         if pad != NO_PAD and not self._unsigned(signal):
             raise UnsupportedError(
                 operation.path, "zero padding in front of maximum pooling", "a ReLU in front of it"
