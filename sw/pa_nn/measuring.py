@@ -119,7 +119,10 @@ class _Own:
             values = self._sums(node, self.integers[step.operands[0].step])
         else:
             values = self._products(node, step.operands[0].step)
-        return values + _bias(node)
+        if "bias" not in node.source:
+            return values
+        bias = torch.from_numpy(node.source["bias"].astype(np.float64)).view(-1, 1, 1)
+        return values + bias.to(values.device)
 
     def beyond(self, step: Step, real: torch.Tensor) -> int:
         """How many real values an ``add`` cannot hold."""
@@ -165,9 +168,3 @@ class _Own:
         stride = tuple(node.attributes.get("stride", (1, 1)))
         padded = F.pad(x, (left, right, top, bottom))
         return F.conv2d(padded, weight, stride=stride, groups=node.attributes.get("groups", 1))
-
-
-def _bias(node: Node) -> torch.Tensor | float:
-    if "bias" not in node.source:
-        return 0.0
-    return torch.from_numpy(node.source["bias"].astype(np.float64)).view(-1, 1, 1)

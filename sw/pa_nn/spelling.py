@@ -346,5 +346,6 @@ FUNCTIONS: tuple[tuple[tuple[Any, ...], Handler], ...] = (
     ((operator.getitem,), _getitem),
     ((F.pad,), _pad),
     ((F.dropout, F.dropout2d), _dropout),
-    (("contiguous", "clone"), _identity),
+    # Not clone: what changes in place changes every name of a tensor, but no copy of it.
+    (("contiguous",), _identity),
 )
