@@ -20,7 +20,6 @@ _MAIN = Path(__file__).with_name("harness.cpp")
 _VERILATE = (
     "--cc",
     "--exe",
-    "-O3",
     "--x-assign",
     "fast",
     "--x-initial",
