@@ -191,15 +191,12 @@ def rescale_area(
     lanes: int, folds: int, *, x_bits: int, mult_bits: int, bias_bits: int, kept: int
 ) -> Area:
     """Multipliers by a factor of each channel, and an offset; ``kept`` bits of each product."""
-    lane = digit_multiplier_luts(x_bits, mult_bits, bias_bits, kept)
-    if folds == 1:
-        return Area(luts=round(lanes * lane * _CONSTANT_FACTOR) + 5)
-    factors = memory_area(folds, lanes * (mult_bits + bias_bits), writable=False)
-    return Area(luts=lanes * lane + 10) + factors
-
-
-_CONSTANT_FACTOR = 0.5
-"""What remains of a multiplier by a constant."""
+    constant = folds == 1
+    lane = digit_multiplier_luts(x_bits, mult_bits, bias_bits, kept, constant=constant)
+    luts = Area(luts=lanes * lane + 10)
+    if constant:
+        return luts
+    return luts + memory_area(folds, lanes * (mult_bits + bias_bits), writable=False)
 
 
 def add_area(lanes: int, operand_bits: Sequence[int], bits: int) -> Area:

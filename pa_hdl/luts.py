@@ -26,6 +26,9 @@ __all__ = [
     "popcount_pe_luts",
 ]
 
+_CONSTANT_TREE = 0.7
+"""Share of the adders that remains where a multiplier is constant; of random ones, synthesised."""
+
 Table = tuple[tuple[int, ...], ...]
 
 _COUNT = (0, 0, 2, 2, 3, 3, 3)
@@ -156,25 +159,27 @@ def _pairs_of_bits(plan: Plan, columns: Sequence[Sequence[bytes]], first: int, s
     return len({pair for pair in zip(*extended, strict=True) if all(pair)})
 
 
-def digit_multiplier_luts(x_bits: int, mult_bits: int, bias_bits: int, kept: int) -> int:
-    """LUTs of a :class:`~pa_hdl.nodes.rescale.Scaler` that keeps so many bits of the product.
+def digit_multiplier_luts(
+    x_bits: int, mult_bits: int, bias_bits: int, kept: int, *, constant: bool = False
+) -> int:
+    """LUTs of a :class:`~pa_hdl.nodes.rescale.Scaler` that keeps so many bits of the sum.
 
-    A partial product takes two LUTs a bit: both operands of its adder are made first.
+    Two bits of a constant multiplier choose among wires, and some of them choose 0.
     """
-    digits = ceil_div(min(mult_bits, kept), 2)
-    partial = x_bits + 2
-    luts = 2 * digits * (partial - 1)
-    terms = [(2 * index, partial) for index in range(digits)] + [(0, bias_bits)]
+    digits = max(1, ceil_div(min(mult_bits, kept), 2))
+    terms = [(0, x_bits + 1)] + [(2 * index, x_bits + 3) for index in range(digits - 1)]
+    terms += [(2 * (digits - 1), 1), (0, bias_bits)]
+    tree = 0
     while len(terms) > 1:
         sums = []
         for at in range(0, len(terms), 2):
             pair = terms[at : at + 2]
             if len(pair) == 2:
-                place = min(own for own, _ in pair)
-                end = min(kept, max(own + width for own, width in pair) + 1)
-                # Below the place of the higher operand nothing is added.
-                luts += end - 1 - max(own for own, _ in pair)
-                pair = [(place, end - place)]
+                place, above = sorted(own for own, _ in pair)
+                end = min(kept, max(own + width for own, width in pair))
+                # Below the higher operand nothing is added, nor above a carry.
+                tree += 1 if (above, 1) in pair else max(0, end - above)
+                pair = [(place, min(kept, end + 1) - place)]
             sums += pair
         terms = sums
-    return luts
+    return round(_CONSTANT_TREE * tree) if constant else digits * (x_bits + 1) + tree

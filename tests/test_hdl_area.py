@@ -88,7 +88,7 @@ def test_a_rescale_grows_with_its_lanes(lanes):
         )
 
     area = estimate(rescale(lanes))
-    assert 100 * lanes < area.luts < 450 * lanes
+    assert 50 * lanes < area.luts < 400 * lanes
 
 
 @pytest.mark.parametrize(

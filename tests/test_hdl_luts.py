@@ -34,8 +34,9 @@ def test_multipliers(bits, signed, luts):
 
 
 def test_digit_multiplier():
-    """A scaler of 16 by 16 bits took 441."""
-    assert digit_multiplier_luts(16, 16, 26, 28) == pytest.approx(441, rel=0.1)
+    """Scalers of 16 by 16 bits took 293 each, and of 13 bits by constants 104."""
+    assert digit_multiplier_luts(16, 16, 26, 28) == pytest.approx(293, rel=0.1)
+    assert digit_multiplier_luts(13, 16, 26, 28, constant=True) == pytest.approx(104, rel=0.1)
     assert digit_multiplier_luts(16, 16, 26, 12) < digit_multiplier_luts(16, 16, 26, 28)
 
 

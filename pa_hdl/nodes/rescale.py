@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from amaranth.hdl import Const, Module, Mux, Shape, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from numpy.typing import NDArray
@@ -24,14 +24,15 @@ from pa_hdl.popcount import range_shape, tree_levels
 __all__ = ["Rescale", "Scaler"]
 
 _DIGIT = 2
-"""Bits of the multiplier in one partial product: what one carry chain of LUTs can add."""
+"""Bits of the multiplier for each partial product."""
 
 
 class Scaler(wiring.Component):
     """``(x * mult + bias) >> shift`` modulo ``2^out_bits``, each cycle, :attr:`latency` later.
 
-    Partial products of two bits of ``mult`` each, summed in a balanced tree with a register behind
-    every adder; the pipeline moves in cycles in which ``enable`` is set.
+    Each two bits of ``mult``, with the one below, select -2 to 2 times ``x`` (Booth): one LUT of
+    five inputs for each bit of a partial product. A balanced tree with a register behind every
+    adder sums them up; the pipeline moves in cycles in which ``enable`` is set.
 
     Parameters
     ----------
@@ -80,12 +81,12 @@ class Scaler(wiring.Component):
     @staticmethod
     def digits_of(mult: Shape, kept: int) -> int:
         """Partial products; those beyond the ``kept`` bits of the sum cannot change it."""
-        return ceil_div(min(mult.width, kept), _DIGIT)
+        return ceil_div(min(mult.width + (not mult.signed), kept), _DIGIT)
 
     @staticmethod
     def latency_of(digits: int) -> int:
-        """Latency with so many partial products."""
-        return 1 + tree_levels(digits + 1)
+        """Latency with so many partial products; the bias and a last carry join them."""
+        return 1 + tree_levels(digits + 2)
 
     def model(self, x: int, mult: int, bias: int) -> int:
         """The result's bits, unsigned."""
@@ -94,24 +95,32 @@ class Scaler(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         kept = self.shift + self.out_bits
-        mult = self.formats[1]
-        digits = Signal(Shape(_DIGIT * self.digits, mult.signed))
-        m.d.comb += digits.eq(self.mult)
+        mult = Signal(Shape(_DIGIT * self.digits, True))
+        m.d.comb += mult.eq(self.mult)
+        bits = Cat(Const(0, 1), mult)
         lowest, highest = _range_of(self.formats[0])
+        low, high = min(2 * lowest, -2 * highest - 1), max(2 * highest, -2 * lowest - 1)
+        carry: Value = Const(0, 1)
         terms = []
         for index in range(self.digits):
-            once = Mux(digits[_DIGIT * index], self.x, 0)
-            twice = Mux(digits[_DIGIT * index + 1], self.x << 1, 0)
-            negative = mult.signed and _DIGIT * (index + 1) >= mult.width
-            factors = (-2, 1) if negative else (0, 3)
-            products = [factor * bound for factor in factors for bound in (lowest, highest)]
-            term = Term(
-                value=once - twice if negative else once + twice,
-                low=min(*products, 0),
-                high=max(*products, 0),
-                place=_DIGIT * index,
-            )
+            below, own, above = bits[_DIGIT * index :][: _DIGIT + 1]
+            twice = (above & ~own & ~below) | (~above & own & below)
+            size = Mux(own ^ below, self.x, Mux(twice, self.x << 1, 0))
+            product = Signal(range_shape(low, high), name=f"selected_{index}")
+            # A negative one is inverted here; the 1 that is missing comes with the next.
+            m.d.comb += product.eq(size ^ Mux(above, -1, 0))
+            term = Term(value=product, low=low, high=high, place=_DIGIT * index)
+            if index:
+                term = Term(
+                    value=Cat(carry, Const(0, _DIGIT - 1), product).as_signed(),
+                    low=low << _DIGIT,
+                    high=(high << _DIGIT) + 1,
+                    place=_DIGIT * (index - 1),
+                )
             terms.append(term.registered(m, self.enable, f"product_{index}", kept))
+            carry = above
+        last = Term(value=carry, low=0, high=1, place=_DIGIT * max(0, self.digits - 1))
+        terms.append(last.registered(m, self.enable, "carry", kept))
         low, high = _range_of(self.formats[2])
         bias = Term(value=self.bias, low=low, high=high)
         terms.append(bias.registered(m, self.enable, "offset", kept))
