@@ -1,3 +1,5 @@
+# amaranth: UnusedElaboratable=no
+# Analyses ask for its formats and cycles without elaborating it.
 """Fixed-point scaling of accumulators, per channel."""
 
 from __future__ import annotations
