@@ -155,6 +155,28 @@ def test_linear_layers_anywhere():
     assert plan["logits"].operands == (Signal("5"),)
 
 
+def test_layers_may_have_the_names_of_both_ends():
+    class Model(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.input = nn.Conv2d(1, 4, 1)
+            self.logits = nn.Linear(4, 2)
+
+        def forward(self, x):
+            return self.logits(self.input(x).mean((2, 3)))
+
+    plan = steps(Model())
+    assert list(plan) == [
+        "input",
+        "input.layer",
+        "input.layer.out",
+        "mean",
+        "logits.layer",
+        "logits",
+    ]
+    assert plan["logits.layer"].module == "logits"
+
+
 def test_a_shared_pooling_layer_has_a_step_for_each_call():
     plan = steps(build("plain"))
     pools = [step.name for step in plan.values() if step.kind == "max_pool"]

@@ -199,12 +199,11 @@ class _Lowering:
         source = parameters.source_of_layer(module)
         if step.operands[0].step == INPUT:
             inputs = self.pixels
-            source |= {
-                "factor": np.array([float(f) for f in inputs.factor]),
-                "zero": np.array([float(z) for z in inputs.zero]),
-            }
+            source["zero"] = np.array([float(z) for z in inputs.zero])
         else:
             inputs = InputFormat(operand.values.slope, (Fraction(0),) * len(operand.values.slope))
+        if inputs is self.pixels or len(set(inputs.factor)) > 1:
+            source["factor"] = np.array([float(f) for f in inputs.factor])
         bias = parameters.biases(module, shape_out[0])
         layer = quantise_weights_8bit(parameters.array(weight), bias, inputs)
         tensors = {"weight": layer.weight, "zero": layer.zero}

@@ -122,7 +122,8 @@ class _Planner:
         """``name``, with the first suffix that makes it the name of a new step."""
         names = (name, *(f"{name}.{suffix}" for suffix in suffixes))
         numbered = (f"{name}.{number}" for number in range(2, len(self.steps) + 3))
-        return next(each for each in (*names, *numbered) if each not in self.steps)
+        taken = (INPUT, LOGITS, *self.steps)
+        return next(each for each in (*names, *numbered) if each not in taken)
 
     def _signal(self, operation: Operation) -> Signal:
         value = self.values[operation]
@@ -207,8 +208,8 @@ class _Planner:
                 signal = self._fix(signal)
         elif signal.step != INPUT:
             signal = self._fix(signal)
-        step = Step(name=path, kind=kind, operands=(signal,), module=path, pad=pad)
-        return self._step(step)
+        name = f"{path}.layer" if path in (INPUT, LOGITS) else path
+        return self._step(Step(name=name, kind=kind, operands=(signal,), module=path, pad=pad))
 
     def _needs_fixed_point(self, user: Operation, signal: Signal) -> bool:
         """Whether ``user`` brings ``signal`` to fixed point, so that everyone can take that."""

@@ -56,7 +56,7 @@ def _pa_conv(node: Node, _: Bounds) -> Iterator[Row]:
 
 
 def _weights(node: Node, _: Bounds) -> Iterator[Row]:
-    """8-bit weights; behind fixed point zero points are 0, and one factor is for all channels."""
+    """8-bit weights; zero points are 0 behind fixed point, which has one factor unless it says."""
     channels, inputs = len(node.tensors["zero"]), node.tensors["weight"].shape[1]
     weight = node.source["weight"].reshape(node.tensors["weight"].shape).astype(np.float64)
     factor = node.source.get("factor", np.ones(channels))
