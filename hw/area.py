@@ -117,14 +117,18 @@ def _shape(lanes: int, bits: int) -> StreamShape:
     return StreamShape(channels=16, height=14, width=14, lanes=lanes, bits=bits, signed=True)
 
 
-def _pool(operation: str, lanes: int, bits: int) -> Pool:
+def _pool(operation: str, lanes: int, bits: int, *, pad: int = 0) -> Pool:
     return Pool(
         shape=_shape(lanes, bits),
         operation=operation,
-        kernel=(2, 2),
+        kernel=(2 + pad, 2 + pad),
         stride=(2, 2),
-        pad=(0, 0, 0, 0),
+        pad=(pad, pad, pad, pad),
     )
+
+
+def _concat(operands: int, lanes: int) -> Concat:
+    return Concat(shapes=[_shape(lanes, 10)] * operands, bits=10, signed=True)
 
 
 def _rescale(lanes: int, bits: int, *, channels: int = 16) -> Rescale:
@@ -139,6 +143,8 @@ def _rescale(lanes: int, bits: int, *, channels: int = 16) -> Rescale:
         result_range=(-limit, limit - 1),
     )
 
+
+_SUM: dict[str, Any] = {"bits": 10, "signed": False}
 
 CASES = (
     Case(name="engine-4-5-4x4", make=lambda: _engine(4, 5, 4, 4), fit=True),
@@ -155,19 +161,25 @@ CASES = (
     Case(name="multiply-8x2", make=lambda: _multiply(8, 2)),
     Case(name="depthwise-4", make=lambda: _multiply(4, 4, groups=16)),
     Case(name="max-pool-8", make=lambda: _pool("max", 8, 10), fit=True),
-    Case(name="sum-pool-2", make=lambda: _pool("sum", 2, 10)),
+    Case(name="sum-pool-2", make=lambda: _pool("sum", 2, 10), fit=True),
+    Case(name="max-pool-4-padded", make=lambda: _pool("max", 4, 10, pad=1)),
     Case(name="rescale-4", make=lambda: _rescale(4, 16), fit=True),
     Case(name="rescale-2-deep", make=lambda: _rescale(2, 16, channels=64), fit=True),
-    Case(name="rescale-16", make=lambda: _rescale(16, 13)),
-    Case(name="add-2x8", make=lambda: Add(shapes=[_shape(8, 12)] * 2, bits=10, signed=False)),
-    Case(name="add-1x8", make=lambda: Add(shapes=[_shape(8, 12)], bits=10, signed=False)),
+    Case(name="rescale-16", make=lambda: _rescale(16, 13), fit=True),
+    Case(name="rescale-8-narrow", make=lambda: _rescale(8, 10, channels=32)),
+    Case(name="add-2x8", make=lambda: Add(shapes=[_shape(8, 12)] * 2, **_SUM), fit=True),
+    Case(name="add-1x8", make=lambda: Add(shapes=[_shape(8, 12)], **_SUM)),
+    Case(name="add-3x4", make=lambda: Add(shapes=[_shape(4, 14)] * 3, **_SUM)),
     Case(name="fifo-4x32", make=lambda: Fifo(shape=_shape(4, 8), depth=4), fit=True),
     Case(name="fifo-200x80", make=lambda: Fifo(shape=_shape(8, 10), depth=200)),
-    Case(name="fork-3", make=lambda: Fork(shape=_shape(8, 10), outputs=3)),
+    Case(name="fork-3", make=lambda: Fork(shape=_shape(8, 10), outputs=3), fit=True),
     Case(name="gather-2-8", make=lambda: WidthConverter(shape_in=_shape(2, 10), lanes=8)),
-    Case(name="split-8-2", make=lambda: WidthConverter(shape_in=_shape(8, 10), lanes=2)),
-    Case(name="concat-2x8", make=lambda: Concat(shapes=[_shape(8, 10)] * 2, bits=10, signed=True)),
-    Case(name="global-pool-4", make=lambda: GlobalPool(shape=_shape(4, 10))),
+    Case(name="split-8-2", make=lambda: WidthConverter(shape_in=_shape(8, 10), lanes=2), fit=True),
+    Case(name="split-16-1", make=lambda: WidthConverter(shape_in=_shape(16, 12), lanes=1)),
+    Case(name="concat-2x8", make=lambda: _concat(2, 8), fit=True),
+    Case(name="concat-3x4", make=lambda: _concat(3, 4)),
+    Case(name="global-pool-4", make=lambda: GlobalPool(shape=_shape(4, 10)), fit=True),
+    Case(name="global-pool-1", make=lambda: GlobalPool(shape=_shape(1, 12))),
 )
 """Everything that the table compares."""
 

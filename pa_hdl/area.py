@@ -92,7 +92,7 @@ class Area:
 LUTS_PER_BLOCK = 400
 """LUTs of a 7-series device for each of its blocks of memory: Zynq 7045, 218 600 and 545."""
 
-_CONTROL, _MASKED = 160, 25
+_CONTROL, _MASKED = 140, 25
 """LUTs of the guard and of the counters that lead a window over an image, and of padding."""
 
 _BLOCKS = ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))
