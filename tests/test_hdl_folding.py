@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pa_networks import mixed_network, residual_network
 
 from pa_artifact import Network, Node, read
 from pa_hdl.candidates import candidates
-from pa_hdl.config import EngineConfig
 from pa_hdl.folding import Folding, fold_for_budget, fold_for_rate, network_digest
-from pa_hdl.schedule import Schedule
+from pa_hdl.network.graph import build_graph
 
 CLOCK = 100.0
 
@@ -48,11 +48,15 @@ def test_a_slower_network_is_smaller(resnet8):
     assert sizes[0] < sizes[-1]
 
 
-def test_engines_keep_the_cycles_that_are_counted_on(resnet8):
-    folding = fold_for_rate(resnet8, fps=1000, clock_mhz=CLOCK)
-    for node in resnet8.of_kind("pa_conv"):
-        config = EngineConfig.from_node(node, **folding.nodes[node.name])
-        assert Schedule(config).initiation_interval == chosen(resnet8, folding)[node.name].cycles
+@pytest.mark.parametrize("fps", [1000, 50000, 90000])
+@pytest.mark.parametrize("make", [residual_network, mixed_network])
+def test_hardware_takes_the_cycles_that_were_counted_on(make, fps):
+    network = make()
+    folding = fold_for_rate(network, fps=fps, clock_mhz=CLOCK)
+    cycles = {name: each.cycles for name, each in chosen(network, folding).items()}
+    for block in build_graph(network, folding.nodes).blocks:
+        if block.node is not None:
+            assert block.cycles == cycles[block.node.name], block.name
 
 
 def test_the_fastest_folding_is_reached_exactly(resnet8):
