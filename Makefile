@@ -3,8 +3,18 @@
 #   make setup        .venv with pinned versions (every other target depends on it)
 #   make lint         ruff, mypy, import-linter
 #   make test         pytest on both cores
-#   make sim          trained layers, unit benches and a few engines, in simulation
+#   make sim          trained layers, unit benches, a few engines and a whole network, in simulation
 #   make sim-matrix   the whole matrix of engine shapes
+#   make network      a trained network: 64 images on Verilator, a small one on Icarus
+#   make network-icarus
+#                     the same network on 4 whole images on Icarus
+#   make network-zoo [DATA=DIR]
+#                     networks of other topologies, small, on noise or on images
+#   make resnet18 [DATA=DIR]
+#                     ResNet18 at 224x224, random weights
+#   make mobilenet WEIGHTS=FILE.npz [DATA=DIR]
+#                     MobileNet v1 1.0 at 64x64
+#   make fifo-search  how much less than computed the FIFOs of a small network could hold
 #   make synth        area, depth and latency through Yosys
 #   make bench        speed of training, side by side
 #   make accuracy DATA=DIR
@@ -16,11 +26,13 @@ BIN := $(VENV)/bin
 PY := $(BIN)/python
 STAMP := $(VENV)/.installed
 DATA ?=
+WEIGHTS ?=
 SEED ?= 1
 
 export SEED
 
-.PHONY: setup lint format test sim sim-matrix synth bench accuracy clean
+.PHONY: setup lint format test sim sim-matrix network network-icarus network-zoo resnet18 mobilenet
+.PHONY: fifo-search synth bench accuracy clean
 .DELETE_ON_ERROR:
 
 setup: $(STAMP)
@@ -45,12 +57,38 @@ format: $(STAMP)
 test: $(STAMP)
 	OMP_NUM_THREADS=1 $(PY) -m pytest -n 2 -q
 
-sim: $(STAMP)
+sim: network
 	$(PY) -m sim.main
 	$(PY) -m sim.smoke
 
 sim-matrix: $(STAMP)
 	$(PY) -m sim.matrix
+
+NETWORK := $(PY) -m sim.network
+RESNET8 := sim/data/resnet8.pa --data sim/data
+WITH_DATA = $(if $(DATA),--data "$(DATA)")
+
+network: $(STAMP)
+	$(NETWORK) $(RESNET8) --images 64 --fps 1500
+	$(NETWORK) $(RESNET8) --images 1 --fps 8000 --crop 14x14 --simulator icarus
+
+network-icarus: $(STAMP)
+	$(NETWORK) $(RESNET8) --images 4 --fps 4000 --simulator icarus
+
+network-zoo: $(STAMP)
+	$(NETWORK) resnet18 --size 32 --width 8 --images 4 --fps 2000 $(WITH_DATA)
+	$(NETWORK) bottleneck --images 4 --fps 2000 $(WITH_DATA)
+	$(NETWORK) densenet --images 4 --fps 5000 $(WITH_DATA)
+	$(NETWORK) mobilenet_v1 --size 32 --width 8 --images 4 --fps 2000 $(WITH_DATA)
+
+resnet18: $(STAMP)
+	$(NETWORK) resnet18 --size 224 --images 1 --fps 30 $(WITH_DATA)
+
+mobilenet: $(STAMP)
+	$(NETWORK) mobilenet_v1 --size 64 --weights "$(WEIGHTS)" --images 4 --fps 300 $(WITH_DATA)
+
+fifo-search: $(STAMP)
+	$(PY) -m sim.fifo_search densenet --size 8 --fps 20000
 
 synth: $(STAMP)
 	$(PY) -m hw.synth
