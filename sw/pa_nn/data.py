@@ -98,23 +98,30 @@ def _load_idx(folder: Path, split: str) -> ImageSet:
     )
 
 
+def _image_files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.suffix.lower() in _IMAGE_SUFFIXES)
+
+
 def _load_image_folder(folder: Path, split: str) -> ImageSet:
     from PIL import Image
 
     root = folder / split
     classes = sorted(path.name for path in root.iterdir() if path.is_dir())
+    files = [
+        (place, label, path)
+        for label, name in enumerate(classes)
+        for place, path in enumerate(_image_files(root / name))
+    ]
     images, labels = [], []
-    for label, name in enumerate(classes):
-        for path in sorted((root / name).iterdir()):
-            if path.suffix.lower() not in _IMAGE_SUFFIXES:
-                continue
-            try:
-                with Image.open(path) as image:
-                    pixels = np.asarray(image.convert("L" if image.mode == "L" else "RGB"))
-            except OSError as error:
-                raise ValueError(f"{path}: cannot be read as an image ({error})") from None
-            images.append(np.atleast_3d(pixels).transpose(2, 0, 1))
-            labels.append(label)
+    # One image of each class in turn: the first images of a set stand for all of it.
+    for _, label, path in sorted(files):
+        try:
+            with Image.open(path) as image:
+                pixels = np.asarray(image.convert("L" if image.mode == "L" else "RGB"))
+        except OSError as error:
+            raise ValueError(f"{path}: cannot be read as an image ({error})") from None
+        images.append(np.atleast_3d(pixels).transpose(2, 0, 1))
+        labels.append(label)
     if not images:
         raise ValueError(f"{root}: holds no images ({', '.join(sorted(_IMAGE_SUFFIXES))})")
     shapes = {image.shape for image in images}
@@ -131,7 +138,7 @@ def load_folder(folder: str | Path, split: str) -> ImageSet:
     """Load ``split`` (``"train"`` or ``"test"``) from a folder.
 
     The folder holds either IDX files as Fashion-MNIST and MNIST ship them (plain or gzipped), or
-    ``{train,test}/CLASS/*.png``.  Raises :class:`ValueError` naming what is missing or malformed.
+    ``{train,test}/CLASS/*.png``, of which one of each class comes in turn.  Raises :class:`ValueError` naming what is missing or malformed.
     """
     folder = Path(folder)
     if split not in _IDX_NAMES:
