@@ -47,7 +47,7 @@ def test_images_by_class(tmp_path):
         (tmp_path / "train" / label / "notes.txt").write_text("not an image")
     train = load_folder(tmp_path, "train")
     assert train.images.shape == (4, 3, 3, 4)
-    assert train.images[:, 0, 0, 0].tolist() == [10, 10, 200, 200]
+    assert train.images[:, 0, 0, 0].tolist() == [10, 200, 10, 200]
     assert train.labels.tolist() == [0, 1, 0, 1]
     assert train.classes == ("cat", "dog")
 

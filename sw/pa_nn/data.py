@@ -138,7 +138,8 @@ def load_folder(folder: str | Path, split: str) -> ImageSet:
     """Load ``split`` (``"train"`` or ``"test"``) from a folder.
 
     The folder holds either IDX files as Fashion-MNIST and MNIST ship them (plain or gzipped), or
-    ``{train,test}/CLASS/*.png``, of which one of each class comes in turn.  Raises :class:`ValueError` naming what is missing or malformed.
+    ``{train,test}/CLASS/*.png``, of which one of each class comes in turn.  Raises
+    :class:`ValueError` naming what is missing or malformed.
     """
     folder = Path(folder)
     if split not in _IDX_NAMES:
