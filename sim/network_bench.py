@@ -220,7 +220,14 @@ def bench(
     }
     size = f"{source.height}x{source.width}x{source.channels}"
     folder = BUILDS / "runs" / re.sub(r"\W+", "-", f"network-{name}-{size}-{simulator.name}")
-    run = simulate(model, stimulus, files, folder.resolve(), name=f"{name} {simulator.name}")
+    run = simulate(
+        model,
+        stimulus,
+        files,
+        folder.resolve(),
+        name=f"{name} {simulator.name}",
+        cycles=facts["latency_cycles"] + (stimulus.frames - 1) * facts["cycles_per_image"],
+    )
     timed = stalls is None and not lengths
     entry = _entry(accelerator, run.findings, stimulus.frames, timed=timed) | {
         "name": name,

@@ -41,7 +41,13 @@ class Run:
 
 
 def simulate(
-    model: Model, stimulus: Stimulus, files: Mapping[str, str], folder: Path, *, name: str
+    model: Model,
+    stimulus: Stimulus,
+    files: Mapping[str, str],
+    folder: Path,
+    *,
+    name: str,
+    cycles: int | None = None,
 ) -> Run:
     """Run a model in a folder that is emptied and given the files.
 
@@ -51,6 +57,8 @@ def simulate(
         Text of the memory files of the accelerator and of the harness, by name.
     name : :class:`str`
         What the progress line says.
+    cycles : :class:`int`, optional
+        What the whole run is expected to take, for the time left.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder.with_suffix(".lock")):
@@ -60,7 +68,11 @@ def simulate(
         for file, text in files.items():
             (folder / file).write_text(text)
         start = time.monotonic()
-        lines, status = _follow([*model.command, *stimulus.plusargs()], folder, stimulus, name)
+        command = [*model.command, *stimulus.plusargs()]
+        with tqdm(
+            total=cycles, desc=name, unit=" cycles", unit_scale=True, leave=False, disable=None
+        ) as bar:
+            lines, status = _follow(command, folder, bar, stimulus.frames)
         seconds = time.monotonic() - start
         log = folder / "sim.log"
         log.write_text("".join(f"{line}\n" for line in lines))
@@ -70,13 +82,10 @@ def simulate(
     return Run(findings=Findings.parse(lines), problems=tuple(problems), seconds=seconds, log=log)
 
 
-def _follow(
-    command: list[str], folder: Path, stimulus: Stimulus, name: str
-) -> tuple[list[str], int]:
+def _follow(command: list[str], folder: Path, bar: tqdm, frames: int) -> tuple[list[str], int]:
     """Lines that a simulation prints, and its exit status."""
     lines: list[str] = []
-    start = time.monotonic()
-    process = subprocess.Popen(
+    with subprocess.Popen(
         command,
         cwd=folder,
         stdin=subprocess.DEVNULL,
@@ -84,19 +93,14 @@ def _follow(
         stderr=subprocess.STDOUT,
         text=True,
         errors="replace",
-    )
-    with (
-        process,
-        tqdm(total=stimulus.frames, desc=name, unit="frame", leave=False, disable=None) as bar,
-    ):
+    ) as process:
         assert process.stdout is not None
         for line in process.stdout:
             lines.append(line.rstrip("\n"))
             found = _PROGRESS.match(line)
             if found:
                 cycle = int(found[1] or found[4])
-                frames = int(found[2]) if found[1] else int(found[3]) + 1
-                speed = cycle / (time.monotonic() - start)
-                bar.set_postfix_str(f"{speed:,.0f} cycles/s", refresh=False)
-                bar.update(max(0, frames - bar.n))
+                done = int(found[2]) if found[1] else int(found[3]) + 1
+                bar.set_postfix_str(f"{done}/{frames} frames", refresh=False)
+                bar.update(cycle - bar.n)
     return lines, process.returncode
