@@ -195,7 +195,7 @@ def _trained(name: str, order: Order) -> Specimen:
 def _images(
     order: Order, shape: tuple[int, int, int], count: int, *, shown: bool = False
 ) -> torch.Tensor:
-    """Images of a data folder, spread over its classes, or noise; others where they are shown."""
+    """The last images of a data folder, or the first ones where they are shown; or noise."""
     if order.data is None:
         return noise(count, shape, seed=2 * order.seed + shown)
     known = _test_images(order.data)
@@ -205,8 +205,7 @@ def _images(
         )
     if len(known) < count:
         raise ValueError(f"{order.data}: {count} images are needed, there are {len(known)}")
-    spread = torch.arange(count) * len(known) // count
-    chosen = known[spread + shown * (len(known) // count // 2)]
+    chosen = known[:count] if shown else known[-count:]
     if tuple(chosen.shape[1:]) == shape:
         return chosen
     resized = F.interpolate(chosen.float(), shape[1:], mode="bilinear", antialias=True)

@@ -8,6 +8,7 @@ from test_nn_mobilenet import save, variables  # noqa: F401
 
 import pa_artifact
 from pa_nn import golden
+from pa_nn.data import load_folder
 from sim import zoo
 from sim.zoo import ZOO, Order, main, make, noise
 
@@ -126,6 +127,8 @@ def photos(tmp_path):
 def test_images_of_a_folder_take_the_place_of_noise(photos):
     specimen = make("densenet", Order(size=8, images=2, data=photos))
     assert tuple(specimen.images.shape) == (2, 3, 8, 8)
+    whole = make("densenet", Order(size=12, images=2, data=photos)).images
+    assert torch.equal(whole, load_folder(photos, "test").images[:2])
     assert not torch.equal(specimen.images, make("densenet", SMALL["densenet"]).images[:2])
     with pytest.raises(ValueError, match="photos: 41 images are needed, there are 40"):
         make("densenet", Order(size=8, images=41, data=photos))
