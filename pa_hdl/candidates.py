@@ -26,11 +26,10 @@ from pa_hdl.area import (
 )
 from pa_hdl.config import EngineConfig
 from pa_hdl.geometry import ConvGeometry
+from pa_hdl.network.blocks import is_engine
 from pa_hdl.popcount import range_shape
 
 __all__ = ["Candidate", "candidates", "limits", "stream_bits"]
-
-_ENGINES = ("pa_conv", "conv8", "linear8")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +71,7 @@ def limits(network: Network, node: Node) -> dict[str, int]:
     """
     channels, results = node.shape_in[0], node.shape_out[0]
     groups = node.attributes.get("groups", 1)
-    if node.kind in _ENGINES and not (groups > 1 and groups == channels == results):
+    if is_engine(node):
         return {"simd": channels // groups, "pe": results // groups}
     if node.kind == "concat":
         return {"lanes": gcd(*(each.shape_out[0] for each in network.inputs_of(node.name)))}

@@ -15,10 +15,7 @@ from pa_hdl.config import EngineConfig
 from pa_hdl.emit import add_submodule
 from pa_hdl.loader import Loader
 from pa_hdl.memory import Ram
-from pa_hdl.nodes.stream import StreamShape
-from pa_hdl.nodes.timing import Curve, Passage
 from pa_hdl.parameters import LayerParameters, weight_words
-from pa_hdl.passage import window_passage
 from pa_hdl.schedule import Schedule
 from pa_hdl.windowed import WindowNode
 
@@ -80,40 +77,6 @@ class Engine(WindowNode):
             return (self.config,)
         arrays = astuple(self.parameters)
         return (self.config, *(array.tobytes() for array in arrays))
-
-    @property
-    def shapes_in(self) -> tuple[StreamShape, ...]:
-        """Its input as a stream between nodes; SIMD must divide the channels."""
-        config = self.config
-        return (
-            StreamShape(
-                channels=config.in_channels,
-                height=config.height,
-                width=config.width,
-                lanes=config.simd,
-                bits=config.act_bits,
-                signed=config.act_signed,
-            ),
-        )
-
-    @property
-    def shapes_out(self) -> tuple[StreamShape, ...]:
-        """Its output as a stream between nodes; PE must divide the channels."""
-        config = self.config
-        return (
-            StreamShape(
-                channels=config.out_channels,
-                height=config.out_height,
-                width=config.out_width,
-                lanes=config.pe,
-                bits=config.acc_bits,
-                signed=True,
-            ),
-        )
-
-    def passage(self, arrivals: Curve) -> Passage:
-        """When beats enter and leave; see :func:`pa_hdl.passage.window_passage`."""
-        return window_passage(self.schedule, arrivals)
 
     def model(self, image: NDArray[np.int64]) -> NDArray[np.int64]:
         """Accumulators (O, Ho, Wo) of an image (C, H, W), as sums over a table lookup a tap."""
