@@ -26,7 +26,8 @@ from pa_nn.embedded import load_stages
 from pa_nn.hardware import HardwareModel, restore_hardware
 from pa_nn.train import OneLineParser
 from sim.arguments import positive
-from sim.ladder_layers import compare_integers, compare_outputs
+from sim.ladder_layers import compare_integers
+from sim.ladder_outputs import compare_outputs
 from sim.ladder_rtl import Simulate, Simulation, compare_rtl
 from sim.simulators import SIMULATORS
 
