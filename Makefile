@@ -5,7 +5,8 @@
 #   make test         pytest on both cores
 #   make sim          trained layers, unit benches, a few engines and a whole network, in simulation
 #   make sim-matrix   the whole matrix of engine shapes
-#   make network      a trained network: 64 images on Verilator, a small one on Icarus
+#   make network      a trained network: 64 images on Verilator, stalls and frames of wrong lengths,
+#                     a small image on Icarus
 #   make network-icarus
 #                     the same network on 4 whole images on Icarus
 #   make network-zoo [DATA=DIR]
@@ -70,6 +71,8 @@ WITH_DATA = $(if $(DATA),--data "$(DATA)")
 
 network: $(STAMP)
 	$(NETWORK) $(RESNET8) --images 64 --fps 1500
+	$(NETWORK) $(RESNET8) --images 8 --fps 1500 --stalls $(SEED)
+	$(NETWORK) $(RESNET8) --images 8 --fps 1500 --bad-frames
 	$(NETWORK) $(RESNET8) --images 1 --fps 8000 --crop 14x14 --simulator icarus
 
 network-icarus: $(STAMP)

@@ -32,7 +32,18 @@ def _parser() -> OneLineParser:
     parser.add_argument(
         "--stalls", type=int, metavar="SEED", help="stall both streams at random; not recorded"
     )
+    parser.add_argument(
+        "--bad-frames",
+        action="store_true",
+        help="let every other of the first frames end early or late; not recorded",
+    )
     return parser
+
+
+def _bad_lengths(beats: int, frames: int) -> list[int]:
+    """Beats of frames: good ones between some that are cut, empty but for a beat, or too long."""
+    bad = (beats // 2, beats + beats // 2, 1, 2 * beats + 1, beats - 1, beats + 1)
+    return [bad[frame // 2 % len(bad)] if frame % 2 else beats for frame in range(min(frames, 64))]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -60,6 +71,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error(f"{error.filename}: {error.strerror}")
     except (TypeError, ValueError) as error:
         parser.error(str(error))
+    beats, frames = made.source.beats, len(chosen.images)
+    lengths = _bad_lengths(beats, frames) if arguments.bad_frames else []
     try:
         outcome = bench(
             made,
@@ -68,6 +81,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             simulator,
             name=chosen.name,
             stalls=arguments.stalls,
+            lengths=lengths,
             waves=os.environ.get("WAVES", "") not in ("", "0"),
         )
     except BuildError as error:

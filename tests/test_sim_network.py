@@ -31,6 +31,8 @@ def test_every_element_of_a_network(given, reported, capsys):
     assert entry["bottleneck_utilisation"] >= 0.95
     assert "4 images, 128 logits, 0 mismatches" in capsys.readouterr().out
     assert main([*given, "--stalls", "7", "--images", "20"]) == 0, capsys.readouterr().out
+    assert main([*given, "--bad-frames", "--images", "14"]) == 0, capsys.readouterr().out
+    assert "14 images, 224 logits, 0 mismatches" in capsys.readouterr().out
     assert len(json.loads(reported.read_text())["networks"]) == 1
 
 
