@@ -1,4 +1,4 @@
-"""How far the outputs of layers are from those of another network: of approximation, not rounding."""
+"""How far outputs of layers are from another network's: approximation, not rounding."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
