@@ -71,6 +71,7 @@ WITH_DATA = $(if $(DATA),--data "$(DATA)")
 
 network: $(STAMP)
 	$(NETWORK) $(RESNET8) --images 64 --fps 1500
+	$(NETWORK) $(RESNET8) --images 4 --fps 1500 --stalls $(SEED)
 	$(NETWORK) $(RESNET8) --images 8 --fps 1500 --stalls $(SEED)
 	$(NETWORK) $(RESNET8) --images 8 --fps 1500 --bad-frames
 	$(NETWORK) $(RESNET8) --images 1 --fps 8000 --crop 14x14 --simulator icarus
@@ -78,11 +79,15 @@ network: $(STAMP)
 network-icarus: $(STAMP)
 	$(NETWORK) $(RESNET8) --images 4 --fps 4000 --simulator icarus
 
+# Each as fast as it can go, and once more with random stalls at both ends: the same model.
+ZOO = $(NETWORK) $(1) $(WITH_DATA) && $(NETWORK) $(1) $(WITH_DATA) --stalls $(SEED)
+
 network-zoo: $(STAMP)
-	$(NETWORK) resnet18 --size 32 --width 8 --images 4 --fps 2000 $(WITH_DATA)
-	$(NETWORK) bottleneck --images 4 --fps 2000 $(WITH_DATA)
-	$(NETWORK) densenet --images 4 --fps 5000 $(WITH_DATA)
-	$(NETWORK) mobilenet_v1 --size 32 --width 8 --images 4 --fps 2000 $(WITH_DATA)
+	$(call ZOO,resnet18 --size 32 --width 8 --images 4 --fps 2000)
+	$(call ZOO,bottleneck --images 4 --fps 2000)
+	$(call ZOO,densenet --images 4 --fps 5000)
+	$(call ZOO,mobilenet_v1 --size 32 --width 8 --images 4 --fps 2000)
+	$(NETWORK) resnet20 --images 8 --fps 700 $(WITH_DATA)
 
 resnet18: $(STAMP)
 	$(NETWORK) resnet18 --size 224 --images 1 --fps 30 $(WITH_DATA)
