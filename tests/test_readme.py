@@ -44,6 +44,17 @@ def test_the_example_leads_from_a_model_to_verilog(empty_folder, capsys):
     assert (empty_folder / "build/example/conv.v").is_file()
 
 
+def test_the_first_network_is_written_where_the_text_says(empty_folder, capsys):
+    [command] = [
+        line for block in _blocks("sh") for line in block.splitlines() if "--network" in line
+    ]
+    gen.main(shlex.split(command)[3:])
+    written = {path.name for path in Path("build/pa_network").iterdir()}
+    assert {"pa_network.v", "pa_network.json", "folding.json", "report.md"} <= written
+    assert "56448 cycles an image" in capsys.readouterr().out
+    assert "cycles 56448/56448 measured/predicted" in README
+
+
 def test_the_first_engine_is_written_where_the_text_says(empty_folder):
     assert "pa_hdl.gen --M 4 --N 5\n" in README
     gen.main(["--M", "4", "--N", "5"])
