@@ -71,7 +71,6 @@ WITH_DATA = $(if $(DATA),--data "$(DATA)")
 
 network: $(STAMP)
 	$(NETWORK) $(RESNET8) --images 64 --fps 1500
-	$(NETWORK) $(RESNET8) --images 4 --fps 1500 --stalls $(SEED)
 	$(NETWORK) $(RESNET8) --images 8 --fps 1500 --stalls $(SEED)
 	$(NETWORK) $(RESNET8) --images 8 --fps 1500 --bad-frames
 	$(NETWORK) $(RESNET8) --images 1 --fps 8000 --crop 14x14 --simulator icarus
@@ -96,7 +95,7 @@ mobilenet: $(STAMP)
 	$(NETWORK) mobilenet_v1 --size 64 --weights "$(WEIGHTS)" --images 4 --fps 300 $(WITH_DATA)
 
 fifo-search: $(STAMP)
-	$(PY) -m sim.fifo_search densenet --size 8 --fps 20000
+	$(PY) -m sim.fifo_search $(RESNET8) --crop 8x8 --fps 20000 --images 2
 
 synth: $(STAMP)
 	$(PY) -m hw.synth
