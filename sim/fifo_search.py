@@ -131,7 +131,9 @@ def _parser() -> OneLineParser:
         prog="python -m sim.fifo_search", description=__doc__, allow_abbrev=False
     )
     add_subject_flags(parser)
-    parser.add_argument("--only", metavar="TEXT", default="", help="FIFOs whose name has TEXT")
+    parser.add_argument(
+        "--only", metavar="TEXT", default="", help="FIFOs whose name has TEXT; not recorded"
+    )
     parser.add_argument(
         "--frames", type=positive, default=6, help="frames a trial sends (default: 6)"
     )
@@ -168,17 +170,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error(str(error))
     shrink = max((each.computed - each.smallest for each in found), default=0)
     print(f"{len(found)} FIFOs; none could be shallower by more than {shrink}")
-    shape = chosen.images.shape
-    report.replace_entry(
-        {
-            "name": chosen.name,
-            "image": f"{shape[2]}x{shape[3]}x{shape[1]}",
-            "fifos": [asdict(each) for each in found],
-        },
-        SEARCHES,
-        table="searches",
-        key=lambda row: (row["name"], row["image"]),
-    )
+    if not arguments.only:
+        shape = chosen.images.shape
+        report.replace_entry(
+            {
+                "name": chosen.name,
+                "image": f"{shape[2]}x{shape[3]}x{shape[1]}",
+                "fifos": [asdict(each) for each in found],
+            },
+            SEARCHES,
+            table="searches",
+            key=lambda row: (row["name"], row["image"]),
+        )
     return 0
 
 

@@ -30,7 +30,10 @@ def test_search_of_a_network(tmp_path, monkeypatch, capsys):
     pa_artifact.write(path, single_conv(shape_in=(2, 4, 4), out_channels=2))
     monkeypatch.setattr(fifo_search, "SEARCHES", tmp_path / "search.json")
     given = [str(path), "--fps", "500000", "--images", "2", "--simulator", SIMULATOR.name]
-    assert main([*given, "--only", "conv"]) == 0
+    assert main([*given, "--only", "absent"]) == 0
+    assert "0 FIFOs" in capsys.readouterr().out
+    assert not (tmp_path / "search.json").exists()
+    assert main(given) == 0
     [entry] = json.loads((tmp_path / "search.json").read_text())["searches"]
     assert entry["name"] == "small"
     assert entry["fifos"]
