@@ -179,11 +179,16 @@ class Collector(wiring.Component):
 
     LATENCY = 2
 
+    @staticmethod
+    def depth_for(config: WindowConfig, round_trip: int) -> int:
+        """Beats in the queue."""
+        return max(4, ceil_div(round_trip, config.folds_per_output) + 2)
+
     def __init__(self, *, config: WindowConfig, round_trip: int) -> None:
         if round_trip < 1:
             raise ValueError(f"round_trip must be at least 1, not {round_trip!r}")
         self.config = config
-        self.depth = max(4, ceil_div(round_trip, config.folds_per_output) + 2)
+        self.depth = self.depth_for(config, round_trip)
         super().__init__(
             {
                 "valid": In(1),

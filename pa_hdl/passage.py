@@ -4,6 +4,7 @@ from bisect import bisect_left
 
 import numpy as np
 
+from pa_hdl.frame import Collector
 from pa_hdl.nodes.timing import Curve, Passage, one_per_cycle
 from pa_hdl.scan import PixelScan
 from pa_hdl.schedule import RELEASE, Schedule
@@ -11,7 +12,7 @@ from pa_hdl.schedule import RELEASE, Schedule
 __all__ = ["window_passage"]
 
 
-def window_passage(schedule: Schedule, arrivals: Curve) -> Passage:
+def window_passage(schedule: Schedule, arrivals: Curve, not_before: Curve | None = None) -> Passage:
     """Exact passage of whole frames through an engine with a line buffer, its output ready.
 
     An output pixel starts when the last beat of its window has passed the comparators and the
@@ -24,6 +25,9 @@ def window_passage(schedule: Schedule, arrivals: Curve) -> Passage:
         The engine's rows and latencies.
     arrivals : curve
         When each beat is offered, whole frames back to back.
+    not_before : curve, optional
+        Cycles before which output beats must not leave. They wait in the output queue, and only
+        when that is full does the engine start pixels later than it could.
 
     Raises
     ------
@@ -49,6 +53,10 @@ def window_passage(schedule: Schedule, arrivals: Curve) -> Passage:
         for y in range(geometry.out_height)
     ]
     starts = np.empty((frames * geometry.out_height, geometry.out_width), np.int64)
+    outputs = np.arange(1, geometry.out_folds + 1, dtype=np.int64) * geometry.folds_per_output
+    held = (
+        None if not_before is None else _held(schedule, not_before, outputs).reshape(starts.shape)
+    )
     end, line = 0, 0
     for frame in range(frames):
         base = frame * geometry.height
@@ -56,14 +64,28 @@ def window_passage(schedule: Schedule, arrivals: Curve) -> Passage:
             writer.accept_until(base + needed)
             present = writer.row(base + needed - 1)[last_beat] + schedule.code_latency + 1
             present[0] = max(present[0], end)
+            if held is not None:
+                present = np.maximum(present, held[line])
             starts[line] = np.maximum.accumulate(present - columns) + columns
             end = int(starts[line, -1]) + geometry.folds_per_pixel
             writer.release(base + released, end)
             line += 1
     writer.accept_until(frames * geometry.height)
-    outputs = np.arange(1, geometry.out_folds + 1, dtype=np.int64) * geometry.folds_per_output
-    departed = starts.reshape(-1, 1) + outputs + schedule.output_delay
-    return Passage(accepted=(writer.accepted.reshape(-1),), departed=(departed.reshape(-1),))
+    departed = (starts.reshape(-1, 1) + outputs + schedule.output_delay).reshape(-1)
+    if not_before is not None:
+        departed = one_per_cycle(np.maximum(departed, not_before))
+    return Passage(accepted=(writer.accepted.reshape(-1),), departed=(departed,))
+
+
+def _held(schedule: Schedule, not_before: Curve, outputs: Curve) -> Curve:
+    """The first cycle in which each pixel may start, for the room in the output queue.
+
+    The last fold of an output takes a credit, which the beat so many outputs before gave back.
+    """
+    queue = Collector.depth_for(schedule.config, schedule.credit_round_trip)
+    issued = np.full(len(not_before), np.iinfo(np.int64).min // 4, np.int64)
+    issued[queue:] = not_before[:-queue] + 1
+    return (issued.reshape(-1, len(outputs)) - outputs).max(axis=1)
 
 
 class _Writer:

@@ -15,7 +15,7 @@ import torch
 from tqdm import tqdm
 
 from pa_hdl.arguments import OneLineParser
-from pa_hdl.network.sizing import FEWEST
+from pa_hdl.network.postpone import FEWEST
 from sim import report
 from sim.arguments import positive
 from sim.build import BuildError

@@ -46,12 +46,13 @@ def arrivals_of(seed, beats, density, longest):
     return one_per_cycle(np.cumsum(gaps))
 
 
-def measured(dut, arrivals):
-    """Cycles in which beats entered and left, the output always ready."""
+def measured(dut, arrivals, not_before=None):
+    """Cycles in which beats entered and left, the output ready from the given cycles on."""
     config, entered, left = dut.config, [], []
+    if not_before is None:
+        not_before = np.zeros(FRAMES * config.out_beats, np.int64)
 
     async def drive(ctx):
-        ctx.set(dut.o.ready, 1)
         cycle, beat = 0, 0
         while len(left) < FRAMES * config.out_beats or beat < len(arrivals):
             offered = beat < len(arrivals) and arrivals[beat] <= cycle
@@ -61,7 +62,9 @@ def measured(dut, arrivals):
                 if ctx.get(dut.i.ready):
                     entered.append(cycle)
                     beat += 1
-            if ctx.get(dut.o.valid):
+            ready = len(left) < len(not_before) and not_before[len(left)] <= cycle
+            ctx.set(dut.o.ready, int(ready))
+            if ready and ctx.get(dut.o.valid):
                 left.append(cycle)
             await ctx.tick()
             cycle += 1
@@ -80,6 +83,23 @@ def test_passage_is_exact(name, density, longest):
     entered, left = measured(dut, arrivals)
     assert entered == passage.accepted[0].tolist()
     assert left == passage.departed[0].tolist()
+
+
+@pytest.mark.parametrize("name", ["same", "stride", "point_stride", "vector"])
+def test_an_engine_held_back_is_never_later_than_said(name):
+    config = EngineConfig(m=2, n=3, loadable=False, **SHAPES[name])
+    dut = Engine(config, LayerParameters.seeded(config, 1))
+    arrivals = np.arange(FRAMES * config.in_beats) * 3
+    free = dut.passage(arrivals).departed[0]
+    gaps = np.random.default_rng(1).integers(0, 60, len(free))
+    not_before = one_per_cycle(free + gaps)
+    passage = window_passage(dut.schedule, arrivals, not_before)
+    entered, left = measured(dut, arrivals, not_before)
+    assert (np.array(left) <= passage.departed[0]).all()
+    assert (np.array(entered) <= passage.accepted[0]).all()
+    assert (passage.departed[0] >= not_before).all()
+    nothing = np.zeros_like(not_before)
+    assert np.array_equal(window_passage(dut.schedule, arrivals, nothing).departed[0], free)
 
 
 def test_passage_agrees_with_the_schedule_of_a_source_that_never_waits():

@@ -7,7 +7,8 @@ from network_bench import folding_of
 from pa_networks import mixed_network, residual_network
 
 from pa_hdl.network.graph import build_graph
-from pa_hdl.network.sizing import FEWEST, fifo_depths, flow
+from pa_hdl.network.postpone import FEWEST, need_of
+from pa_hdl.network.sizing import fifo_depths, flow
 from pa_hdl.nodes.fifo import Fifo
 
 NETWORKS = {"residual": residual_network(channels=4, size=(9, 8)), "mixed": mixed_network()}
@@ -28,11 +29,22 @@ def test_the_schedule_behind_the_depths_fits_them(name):
         assert (read >= written + Fifo.LATENCY).all()
         events = sorted([(t, 1) for t in written] + [(t + Fifo.RELEASE, 0) for t in read])
         held = np.cumsum([1 if put else -1 for _, put in events])
-        waits_before = depths[link.name] < held.max()
-        if waits_before:  # its beats wait on the other side of a rescale
-            assert graph.block(link.producer).kind == "rescale"
+        if depths[link.name] < held.max():  # its beats wait in what stands before it
+            assert graph.block(link.producer).kind in ("rescale", "add", "pa_conv", "conv8")
         else:
             assert depths[link.name] == max(FEWEST, held.max())
+
+
+def test_beats_wait_where_there_is_room_already():
+    """Behind a downsampling convolution: in its output queue, its converter and its line buffer."""
+    network = residual_network(channels=4, size=(9, 8))
+    folding = folding_of(network, 2) | {"down.rescale": {"lanes": 1}, "sum": {"lanes": 1}}
+    folding["conv2.rescale"] = {"lanes": 1}
+    graph = build_graph(network, folding)
+    steady = flow(graph, paced(graph, 4))
+    deep = graph.links_into("sum")[1].name
+    soonest = need_of(steady.written[deep], steady.read[deep]).max()
+    assert fifo_depths(graph)[deep] < soonest - 4
 
 
 def test_every_frame_takes_as_long_as_the_slowest_block():

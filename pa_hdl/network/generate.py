@@ -15,7 +15,8 @@ from pa_hdl.network.blocks import Block
 from pa_hdl.network.convert import Converted, convert_all
 from pa_hdl.network.facts import facts
 from pa_hdl.network.graph import Graph, build_graph
-from pa_hdl.network.sizing import FEWEST, fifo_depths
+from pa_hdl.network.postpone import FEWEST
+from pa_hdl.network.sizing import fifo_depths
 
 __all__ = ["GeneratedNetwork", "generate"]
 

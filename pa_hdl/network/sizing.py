@@ -10,41 +10,17 @@ pattern of stalls, since what is ahead in one schedule is never blocked for good
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-
 import numpy as np
 
 from pa_hdl.network.graph import SOURCE, Graph, Link
+from pa_hdl.network.postpone import FEWEST, Flow, need_of, postponed
 from pa_hdl.nodes.fifo import Fifo
-from pa_hdl.nodes.rescale import Rescale
 from pa_hdl.nodes.timing import Curve, one_per_cycle
 
 __all__ = ["FEWEST", "Flow", "fifo_depths", "flow", "latency"]
 
-FEWEST = 2
-"""Beats that a FIFO must hold to pass one in every cycle."""
-
 _FRAMES = 3, 5, 8
 """Frames after which the schedule is looked at; more where it has not settled."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Flow:
-    """When beats enter and leave each FIFO, and the accelerator.
-
-    Parameters
-    ----------
-    written, read : dict of curves
-        By the name of the link.
-    accepted, departed : curve
-        At the accelerator's input and output.
-    """
-
-    written: dict[str, Curve]
-    read: dict[str, Curve]
-    accepted: Curve
-    departed: Curve
 
 
 def flow(graph: Graph, arrivals: Curve) -> Flow:
@@ -89,13 +65,15 @@ def fifo_depths(graph: Graph) -> dict[str, int]:
     """The depth of each link's FIFO, by the name of the link; see the module's description."""
     for frames in _FRAMES:
         steady = _paced(graph, frames)
-        needs = {link.name: _need(steady.written, steady.read, link.name) for link in graph.links}
+        needs = {
+            link.name: need_of(steady.written[link.name], steady.read[link.name])
+            for link in graph.links
+        }
         if all(_settled(need, frames) for need in needs.values()):
             break
     depths = {name: max(FEWEST, int(need.max())) for name, need in needs.items()}
-    for block in graph.blocks:
-        if isinstance(block.component, Rescale):
-            depths |= _wait_before(graph, block.name, steady, depths)
+    for link in graph.links:
+        depths |= postponed(graph, link, steady, depths)
     return depths
 
 
@@ -105,42 +83,7 @@ def _paced(graph: Graph, frames: int) -> Flow:
     return flow(graph, beat * cycles // beats)
 
 
-def _need(written: Mapping[str, Curve], read: Mapping[str, Curve], name: str) -> Curve:
-    """Beats in a FIFO at each write, those counted whose place cannot be taken again yet."""
-    free = np.searchsorted(read[name] + Fifo.RELEASE, written[name], side="right")
-    return np.arange(1, len(free) + 1) - free
-
-
 def _settled(need: Curve, frames: int) -> bool:
     """Whether the last frame needs no more than those before."""
     peaks = need.reshape(frames, -1).max(axis=1)
     return bool(peaks[-1] <= peaks[:-1].max())
-
-
-def _wait_before(
-    graph: Graph, name: str, steady: Flow, depths: Mapping[str, int]
-) -> dict[str, int]:
-    """Depths around a rescale whose beats wait at its input, where they are narrower.
-
-    A rescale is one beat in, one beat out. Nothing behind it notices when it works as late as a
-    FIFO of a few beats allows.
-    """
-    [before], after = graph.links_into(name), graph.links_from(name)
-    [behind] = after
-    rescale = graph.block(name).component
-    few = rescale.latency + Fifo.LATENCY + Fifo.RELEASE + FEWEST
-    narrower = before.stored.layout.size < behind.stored.layout.size
-    if behind.converter is not None or depths[behind.name] <= few or not narrower:
-        return {}
-    earliest = steady.read[before.name].copy()
-    freed = steady.read[behind.name][:-few] + Fifo.RELEASE - rescale.latency
-    earliest[few:] = np.maximum(earliest[few:], freed)
-    accepted = one_per_cycle(earliest)
-    written = {before.name: steady.written[before.name], behind.name: accepted + rescale.latency}
-    read = {before.name: accepted, behind.name: steady.read[behind.name]}
-    if (written[behind.name] + Fifo.LATENCY > read[behind.name]).any():
-        return {}
-    return {
-        link: max(FEWEST, int(_need(written, read, link).max()))
-        for link in (before.name, behind.name)
-    }
