@@ -26,6 +26,7 @@ from pa_nn.embedded import load_stages
 from pa_nn.hardware import HardwareModel, restore_hardware
 from pa_nn.train import OneLineParser
 from sim.arguments import positive
+from sim.build import BuildError
 from sim.ladder_layers import compare_integers
 from sim.ladder_outputs import compare_outputs
 from sim.ladder_rtl import Simulate, Simulation, compare_rtl
@@ -115,22 +116,22 @@ def climb(
     def batches(images: ImageSet) -> Batches:
         return Batches(images, batch_size=BATCH, mean=hardware.mean, std=hardware.std)
 
-    # Files that do not belong together are found here, before the long part.
+    # What can be wrong with the files or the hardware is found here, before the long part.
     nodes = compare_integers(network, hardware, few.images)
     comparisons = [(list(models)[-1], "integer", [entry.as_json() for entry in nodes])]
     if "full_precision" in models and "pa_float" in models:
         outputs = compare_outputs(models["full_precision"], models["pa_float"], batches(few))
         rows = [entry.as_json() for entry in outputs]
         comparisons.insert(0, ("full_precision", "pa_float", rows))
+    comparison = None
+    if simulate is not None and rtl_images:
+        comparison = compare_rtl(network, test.images[:rtl_images], simulate)
     classes = {
         name: _classes_of_model(model, batches(test), name) for name, model in models.items()
     }
     classes["integer"] = _classes_of_network(network, test.images)
-    comparison = None
-    if simulate is not None and rtl_images:
-        comparison = compare_rtl(network, test.images[:rtl_images], simulate)
-        if comparison.node is None:
-            classes["rtl"] = classes["integer"][:rtl_images]
+    if comparison is not None and comparison.node is None:
+        classes["rtl"] = classes["integer"][:rtl_images]
     return {
         "steps": _steps(classes, test.labels),
         "layers": [
@@ -243,8 +244,11 @@ def main(argv: Sequence[str] | None = None) -> int:
                 clock_mhz=args.clock,
             ),
         )
-    except (TypeError, ValueError, OSError) as error:
+    except (ValueError, OSError) as error:
         parser.error(str(error))
+    except BuildError as error:
+        print(error, file=sys.stderr)
+        return 1
     name = args.network.stem
     report = args.report or REPORTS / f"ladder-{name}.json"
     write_whole(report, (json.dumps({"name": name, **result}, indent=2) + "\n").encode())

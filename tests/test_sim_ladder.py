@@ -9,6 +9,7 @@ import pytest
 import pa_artifact
 from pa_nn.checkpoint import load_checkpoint, save_checkpoint
 from pa_nn.data import load_folder
+from sim.build import BuildError
 from sim.ladder import climb, main, table
 
 DATA = Path(__file__).resolve().parents[1] / "sim" / "data"
@@ -100,6 +101,17 @@ def test_hardware_is_the_last_step():
     assert result["rtl"]["node"] == "stages.0.0.conv2"
     last = "stages.0.0.conv2: the first node that differs in hardware"
     assert table(result).endswith(f"{last} (4 images, 7 logits, 1 mismatches)")
+
+
+def test_verilog_that_a_simulator_refuses_gives_status_1(tmp_path, monkeypatch, capsys):
+    def refused(self, network, images):
+        raise BuildError("verilator: see build.log")
+
+    monkeypatch.setattr("sim.ladder_rtl.Simulation.__call__", refused)
+    files = [*FILES, "--images", "1", "--report", str(tmp_path / "ladder.json")]
+    assert main(files) == 1
+    assert capsys.readouterr().err == "verilator: see build.log\n"
+    assert not (tmp_path / "ladder.json").exists()
 
 
 def refuse(capsys, *arguments):
