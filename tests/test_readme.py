@@ -68,7 +68,7 @@ def test_every_parameter_of_the_table_exists(capsys):
     with pytest.raises(SystemExit):
         gen.main(["--help"])
     known = set(re.findall(r"--?[A-Za-z-]+", capsys.readouterr().out))
-    table = README[README.index("| parameter | meaning |") : README.index("## The engine")]
+    table = README[README.index("| parameter | meaning |") : README.index("## A whole network")]
     named = {flag for cell in re.findall(r"`([^`]*)`", table) for flag in cell.split()}
     assert {flag for flag in named if flag.startswith("-")} <= known | {"-"}
 
