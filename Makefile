@@ -15,6 +15,8 @@
 #                     ResNet18 at 224x224, random weights
 #   make mobilenet WEIGHTS=FILE.npz [DATA=DIR]
 #                     MobileNet v1 1.0 at 64x64
+#   make ladder DATA=DIR
+#                     the embedded network in full precision, PA float, integers and hardware
 #   make fifo-search  how much less than computed the FIFOs of a small network could hold
 #   make synth        area, depth and latency through Yosys
 #   make bench        speed of training, side by side
@@ -33,7 +35,7 @@ SEED ?= 1
 export SEED
 
 .PHONY: setup lint format test sim sim-matrix network network-icarus network-zoo resnet18 mobilenet
-.PHONY: fifo-search synth bench accuracy clean
+.PHONY: ladder fifo-search synth bench accuracy clean
 .DELETE_ON_ERROR:
 
 setup: $(STAMP)
@@ -93,6 +95,9 @@ resnet18: $(STAMP)
 
 mobilenet: $(STAMP)
 	$(NETWORK) mobilenet_v1 --size 64 --weights "$(WEIGHTS)" --images 4 --fps 300 $(WITH_DATA)
+
+ladder: $(STAMP)
+	$(PY) -m sim.ladder sim/data/resnet8.pa --checkpoint sim/data/resnet8.pt --data "$(DATA)"
 
 fifo-search: $(STAMP)
 	$(PY) -m sim.fifo_search $(RESNET8) --crop 8x8 --fps 20000 --images 2
