@@ -9,6 +9,7 @@ from amaranth.lib.wiring import In, Out
 
 from pa_hdl.config import EngineConfig
 from pa_hdl.emit import add_submodule
+from pa_hdl.frame import encoder_members
 from pa_hdl.memory import Ram
 from pa_hdl.parameters import LayerParameters, threshold_words, unpack
 from pa_hdl.popcount import Popcount, delay
@@ -110,15 +111,7 @@ class Comparators(wiring.Component):
         self.words = None
         if parameters is not None:
             self.words = tuple(threshold_words(config, parameters))
-        act = Shape(config.act_bits, config.act_signed)
-        members: dict[str, Any] = {
-            "valid": In(1),
-            "act": In(data.ArrayLayout(act, config.simd)),
-            "padding": In(1),
-            "fold": In(range(config.in_folds)),
-            "o_valid": Out(1),
-            "codes": Out(data.ArrayLayout(config.code_bits, config.simd)),
-        }
+        members = encoder_members(config)
         if config.loadable:
             members |= {
                 "threshold_en": In(1),

@@ -10,7 +10,15 @@ from amaranth.lib.wiring import In, Out
 from pa_hdl.geometry import WindowConfig, ceil_div
 from pa_hdl.nodes.stream import StreamShape
 
-__all__ = ["Collector", "FrameGuard", "acc_layout", "act_layout", "advance", "stream_shapes"]
+__all__ = [
+    "Collector",
+    "FrameGuard",
+    "acc_layout",
+    "act_layout",
+    "advance",
+    "encoder_members",
+    "stream_shapes",
+]
 
 
 def act_layout(config: WindowConfig) -> data.StructLayout:
@@ -23,6 +31,18 @@ def acc_layout(config: WindowConfig) -> data.StructLayout:
     """One beat of the engine's output."""
     acc = data.ArrayLayout(Shape(config.acc_bits, config.acc_signed), config.pe)
     return data.StructLayout({"data": acc, "last": 1})
+
+
+def encoder_members(config: WindowConfig) -> dict[str, Any]:
+    """Ports of whatever turns a beat of elements into what the line buffer holds."""
+    return {
+        "valid": In(1),
+        "act": In(act_layout(config)["data"].shape),
+        "padding": In(1),
+        "fold": In(range(config.in_folds)),
+        "o_valid": Out(1),
+        "codes": Out(data.ArrayLayout(config.code_bits, config.simd)),
+    }
 
 
 def stream_shapes(config: WindowConfig) -> tuple[StreamShape, StreamShape]:

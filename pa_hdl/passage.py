@@ -5,7 +5,7 @@ from bisect import bisect_left
 import numpy as np
 
 from pa_hdl.frame import Collector
-from pa_hdl.nodes.timing import Curve, Passage, one_per_cycle
+from pa_hdl.nodes.timing import Curve, Passage, one_per_cycle, when_free
 from pa_hdl.scan import PixelScan
 from pa_hdl.schedule import RELEASE, Schedule
 
@@ -83,9 +83,8 @@ def _held(schedule: Schedule, not_before: Curve, outputs: Curve) -> Curve:
     The last fold of an output takes a credit, which the beat so many outputs before gave back.
     """
     queue = Collector.depth_for(schedule.config, schedule.credit_round_trip)
-    issued = np.full(len(not_before), np.iinfo(np.int64).min // 4, np.int64)
-    issued[queue:] = not_before[:-queue] + 1
-    return (issued.reshape(-1, len(outputs)) - outputs).max(axis=1)
+    issued = when_free(not_before, queue).reshape(-1, len(outputs))
+    return (issued - outputs).max(axis=1)
 
 
 class _Writer:

@@ -17,7 +17,7 @@ from pa_hdl.network.graph import Graph, Link
 from pa_hdl.nodes.add import Add
 from pa_hdl.nodes.fifo import Fifo
 from pa_hdl.nodes.rescale import Rescale
-from pa_hdl.nodes.timing import Curve, Passage, one_per_cycle
+from pa_hdl.nodes.timing import EVER, Curve, Passage, one_per_cycle, when_free
 from pa_hdl.nodes.width import WidthConverter
 from pa_hdl.passage import window_passage
 from pa_hdl.windowed import WindowNode
@@ -26,8 +26,6 @@ __all__ = ["FEWEST", "Flow", "need_of", "postponed"]
 
 FEWEST = 2
 """Beats that a FIFO must hold to pass one in every cycle."""
-
-_EVER = np.iinfo(np.int64).min // 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,7 +111,7 @@ def _fits(chain: Sequence[_Step], depths: Mapping[str, int], steady: Flow) -> bo
     read = steady.read[chain[0].behind.name]
     for step in chain:
         converter, depth = step.behind.converter, depths[step.behind.name]
-        earliest = _freed(read, depth)
+        earliest = when_free(read, depth)
         if converter is not None:
             earliest = _into(converter, earliest)
         passage = _delayed(step, steady, earliest)
@@ -127,19 +125,12 @@ def _fits(chain: Sequence[_Step], depths: Mapping[str, int], steady: Flow) -> bo
     return bool(need_of(steady.written[first], read).max() <= depths[first])
 
 
-def _freed(read: Curve, depth: int) -> Curve:
-    """When a FIFO of that depth has room for each beat."""
-    earliest = np.full(len(read), _EVER, np.int64)
-    earliest[depth:] = read[:-depth] + Fifo.RELEASE
-    return earliest
-
-
 def _into(converter: WidthConverter, earliest: Curve) -> Curve:
     """When beats may enter a converter whose output beats must not leave earlier."""
     parts, gathered = converter.parts, converter.gathered
     words = earliest.reshape(-1, parts)
     passed = (words - 1 - np.arange(parts)).max(axis=1) if parts > 1 else words[:, 0]
-    entered = np.full((len(passed), gathered), _EVER, np.int64)
+    entered = np.full((len(passed), gathered), EVER, np.int64)
     entered[:, -1] = passed - (gathered > 1)
     return entered.reshape(-1)
 
@@ -161,7 +152,7 @@ def _before_rescale(step: _Step, steady: Flow) -> dict[str, int]:
     if behind.converter is not None or not narrower:
         return {}
     read = steady.read[behind.name]
-    passage = _delayed(step, steady, _freed(read, _few(step.component)))
+    passage = _delayed(step, steady, when_free(read, _few(step.component)))
     [accepted], [written] = passage.accepted, passage.departed
     if (written + Fifo.LATENCY > read).any():
         return {}

@@ -10,6 +10,7 @@ from amaranth.lib.wiring import In, Out
 
 from pa_hdl.config import signed_bits
 from pa_hdl.emit import add_submodule
+from pa_hdl.frame import encoder_members
 from pa_hdl.memory import Ram
 from pa_hdl.nodes.multiply_config import MultiplyConfig
 from pa_hdl.parameters import pack_rows
@@ -36,16 +37,7 @@ class ZeroPoint(wiring.Component):
 
     def __init__(self, *, config: MultiplyConfig) -> None:
         self.config = config
-        super().__init__(
-            {
-                "valid": In(1),
-                "act": In(data.ArrayLayout(Shape(config.act_bits, config.act_signed), config.simd)),
-                "padding": In(1),
-                "fold": In(range(config.in_folds)),
-                "o_valid": Out(1),
-                "codes": Out(data.ArrayLayout(config.code_bits, config.simd)),
-            }
-        )
+        super().__init__(encoder_members(config))
 
     @property
     def module_key(self) -> tuple[Any, ...]:

@@ -11,6 +11,7 @@ from amaranth.lib.wiring import In, Out
 from numpy.typing import NDArray
 
 from pa_hdl.config import signed_bits, unsigned_bits
+from pa_hdl.frame import encoder_members
 from pa_hdl.geometry import WindowConfig
 from pa_hdl.nodes.stream import StreamShape
 from pa_hdl.parameters import pack
@@ -116,16 +117,7 @@ class OffsetCode(wiring.Component):
 
     def __init__(self, *, config: PoolConfig) -> None:
         self.config = config
-        super().__init__(
-            {
-                "valid": In(1),
-                "act": In(data.ArrayLayout(Shape(config.act_bits, config.act_signed), config.simd)),
-                "padding": In(1),
-                "fold": In(range(config.in_folds)),
-                "o_valid": Out(1),
-                "codes": Out(data.ArrayLayout(config.code_bits, config.simd)),
-            }
-        )
+        super().__init__(encoder_members(config))
 
     @property
     def module_key(self) -> tuple[Any, ...]:

@@ -9,9 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Curve", "Passage", "one_per_cycle"]
+__all__ = ["EVER", "Curve", "Passage", "one_per_cycle", "when_free"]
 
 Curve = NDArray[np.int64]
+
+EVER = np.iinfo(np.int64).min // 4
+"""Earlier than any cycle, and still far from overflow."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,3 +37,13 @@ def one_per_cycle(earliest: Curve) -> Curve:
     """The first cycles, at most one beat in each, that are not before the given ones."""
     beat = np.arange(len(earliest), dtype=np.int64)
     return np.maximum.accumulate(earliest - beat) + beat
+
+
+def when_free(left: Curve, places: int) -> Curve:
+    """The first cycle in which each beat finds one of so many places, given when beats leave.
+
+    A place can be taken in the cycle after its beat has left; the first beats find all free.
+    """
+    free = np.full(len(left), EVER, np.int64)
+    free[places:] = left[:-places] + 1
+    return free
