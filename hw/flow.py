@@ -137,10 +137,16 @@ class UnitFigures:
 
 
 def commands(design: Design, target: Target, netlist: str) -> list[str]:
-    """Yosys commands from ``design.v`` in the working folder to the JSON file ``netlist``."""
+    """Yosys commands from ``design.v`` in the working folder to the JSON file ``netlist``.
+
+    The design is read twice, the second time as RTLIL: a flow that ends with a check of the
+    hierarchy would elaborate Verilog that instantiates primitives with parameters once more, and
+    throw the mapped netlist away.
+    """
     kept = [f"setattr -mod -set keep_hierarchy 1 {name}" for name in design.kept]
     blocks = [f'setattr -set ram_style "block" {name}/m:*' for name in design.blocks]
     return [
+        f"read_verilog -lib {target.primitives}",
         "read_verilog design.v",
         f"hierarchy -check -top {design.top}",
         # abc9 takes a wire named "a[0]" for bit 0 of "a", and fails when both exist.
@@ -149,6 +155,11 @@ def commands(design: Design, target: Target, netlist: str) -> list[str]:
         "setattr -set no_rw_check 1 m:*",
         *kept,
         *blocks,
+        # A table behind a register would become a ROM that no adder can absorb.
+        "proc -norom",
+        "write_rtlil -selected elaborated.il",
+        "design -reset",
+        "read_rtlil elaborated.il",
         *(command.format(top=design.top) for command in target.synth),
         "setattr -unset src *",
         f"write_json -selected {netlist}",

@@ -85,6 +85,8 @@ class Target:
         Pairs of a regular expression on the type of a cell and its :class:`CellModel`.
     note : :class:`str`
         What a reader must know about how this target is counted.
+    primitives : :class:`str`
+        Verilog of the device's cells, for designs that instantiate some of them.
     """
 
     name: str
@@ -93,6 +95,7 @@ class Target:
     flags: str
     cells: tuple[tuple[str, CellModel], ...]
     note: str
+    primitives: str
 
     def model_of(self, cell_type: str) -> CellModel:
         """Look a type of cell up.
@@ -113,8 +116,18 @@ def _model_of(target: Target, cell_type: str) -> CellModel:
     raise ValueError(f"Target {target.name} has no model of cell type {cell_type!r}")
 
 
+def _address(name: str, bits: int) -> tuple[str, ...]:
+    return tuple(f"{name}{bit}" for bit in range(bits))
+
+
 def _lut(inputs: Iterable[str], output: str, luts: int = 1) -> CellModel:
     return CellModel(Uses(lut=luts), (Arc(tuple(inputs), (output,), lut=1),))
+
+
+def _lut6_2() -> CellModel:
+    """LUT6_2: one LUT with two outputs, of which O5 does not see I5."""
+    inputs = _address("I", 6)
+    return CellModel(Uses(lut=1), (Arc(inputs, ("O6",), lut=1), Arc(inputs[:5], ("O5",), lut=1)))
 
 
 def _mux(inputs: Iterable[str], output: str) -> CellModel:
@@ -153,15 +166,12 @@ def _lutram(luts: int, *ports: tuple[tuple[str, ...], str]) -> CellModel:
     return CellModel(Uses(lut=luts), tuple(Arc(address, (data,), lut=1) for address, data in ports))
 
 
-def _address(name: str, bits: int) -> tuple[str, ...]:
-    return tuple(f"{name}{bit}" for bit in range(bits))
-
-
 _QUAD_PORT = tuple(((f"ADDR{port}",), f"DO{port}") for port in "ABCD")
 
 _XC7_CELLS = (
     _IGNORED,
     (r"LUT[1-6]", _lut(_address("I", 6), "O")),
+    (r"LUT6_2", _lut6_2()),
     (r"INV", _lut(("I",), "O")),
     (r"MUXF[789]", _mux(("I0", "I1", "S"), "O")),
     (r"CARRY4", _carry4()),
@@ -242,6 +252,7 @@ TARGETS: dict[str, Target] = {
             _GENERIC_CELLS,
             "No carry chain: adders are LUTs. A block RAM is an imagined block of 512 x 72 bits "
             "with one write and one read port; there is no LUT RAM.",
+            str(_GENERIC / "cells.v"),
         ),
         Target(
             "xc7",
@@ -249,9 +260,11 @@ TARGETS: dict[str, Target] = {
             (_XILINX + " -top {top}",),
             _XILINX,
             _XC7_CELLS,
-            "Two small functions are never paired into one LUT6_2, as the vendor's tool does: the "
-            "LUT count is an upper bound. SRLs and LUT RAM count the LUTs they occupy; a CARRY4 "
-            "is four bits; RAMB18E1 and RAMB36E1 count one each; MUXF7/8 are no level.",
+            "A LUT6_2 that the design places is one LUT. Two small functions are never paired into "
+            "one, as the vendor's tool does: the LUT count is an upper bound. SRLs and LUT RAM "
+            "count the LUTs they occupy; a CARRY4 is four bits; RAMB18E1 and RAMB36E1 count one "
+            "each; MUXF7/8 are no level.",
+            "+/xilinx/cells_sim.v",
         ),
         Target(
             "ecp5",
@@ -262,6 +275,7 @@ TARGETS: dict[str, Target] = {
             "As nextpnr counts: the two LUT4s of a CCU2C (two carry bits) and the six of a "
             "TRELLIS_DPR16X4 (four memory, two write port) are included. Entering a CCU2C by "
             "another pin than its carry input is one LUT level.",
+            "+/lattice/cells_sim_ecp5.v",
         ),
         Target(
             "ice40",
@@ -270,6 +284,7 @@ TARGETS: dict[str, Target] = {
             _ICE40,
             _ICE40_CELLS,
             "An SB_CARRY is one bit and shares its logic cell with a LUT.",
+            "+/ice40/cells_sim.v",
         ),
     )
 }

@@ -121,6 +121,53 @@ def test_known_circuits(target, tmp_path):
     assert found["probe"].depth == max(found[unit].depth for unit in UNITS)
 
 
+PLACED = {
+    "xc7": """
+  LUT6_2 #(.INIT(64'h123456789abcdef0)) u_pair(.I0(a[0]), .I1(a[1]), .I2(a[2]), .I3(a[3]),
+    .I4(a[4]), .I5(1'b1), .O5(x[0]), .O6(x[1]));
+  LUT6 #(.INIT(64'h123456789abcdef1)) u_six(.I0(a[0]), .I1(a[1]), .I2(a[2]), .I3(a[3]),
+    .I4(a[4]), .I5(a[5]), .O(x[2]));
+  LUT5 #(.INIT(32'h9abcdef0)) u_five(.I0(a[1]), .I1(a[2]), .I2(a[3]), .I3(a[4]), .I4(a[5]),
+    .O(x[3]));
+  CARRY4 u_carry(.S(x), .DI(a[3:0]), .CI(1'b0), .CYINIT(1'b0), .O(y));
+  always @(posedge clk) z <= y;
+""",
+    "ecp5": """
+  LUT4 #(.INIT(16'h1234)) u_low(.A(a[0]), .B(a[1]), .C(a[2]), .D(a[3]), .Z(x[0]));
+  LUT4 #(.INIT(16'h8761)) u_high(.A(a[0]), .B(a[1]), .C(a[2]), .D(a[3]), .Z(x[1]));
+  PFUMX u_mux(.ALUT(x[0]), .BLUT(x[1]), .C0(a[4]), .Z(x[2]));
+  CCU2C #(.INIT0(16'h96aa), .INIT1(16'h96aa), .INJECT1_0("NO"), .INJECT1_1("NO")) u_carry(
+    .A0(a[0]), .B0(a[1]), .C0(x[2]), .D0(1'b1), .A1(a[2]), .B1(a[3]), .C1(x[0]), .D1(1'b1),
+    .CIN(1'b0), .S0(y[0]), .S1(y[1]));
+  TRELLIS_FF u_ff(.CLK(clk), .DI(y[0]), .LSR(a[5]), .CE(1'b1), .Q(q));
+  always @(posedge clk) z <= {y[1], q};
+""",
+}
+
+
+@pytest.mark.parametrize(
+    ("target", "uses", "depth", "carry_depth"),
+    [("xc7", Uses(lut=3, ff=4, carry=1), 1, 1), ("ecp5", Uses(lut=4, ff=3, carry=1), 2, 1)],
+)
+def test_placed_primitives_stay(tmp_path, target, uses, depth, carry_depth):
+    """A primitive with parameters is neither mapped again nor lost, whatever module it is in."""
+    verilog = f"""
+module leaf(input clk, input [5:0] a, output reg [3:0] z);
+  wire [3:0] x, y;
+  wire q;
+{PLACED[target]}endmodule
+module top(input clk, input [5:0] a, output [3:0] z);
+  leaf u_leaf(clk, a, z);
+endmodule
+"""
+    units = {"top": "top", "leaf": "leaf"}
+    design = probe(verilog=verilog, memories={}, top="top", units=units)
+    found = synthesise(design, target, tmp_path)
+    for unit in units:
+        assert found[unit].uses == uses
+        assert (found[unit].depth, found[unit].carry_depth) == (depth, carry_depth)
+
+
 LANE = """
 module lane(input clk, input a, input b, output reg o);
   always @(posedge clk) o <= a & b;

@@ -19,6 +19,7 @@ def test_uses_add_and_multiply():
         ("generic", "GENERIC_BRAM", Uses(bram=1)),
         ("xc7", "LUT1", Uses(lut=1)),
         ("xc7", "LUT6", Uses(lut=1)),
+        ("xc7", "LUT6_2", Uses(lut=1)),
         ("xc7", "MUXF7", Uses()),
         ("xc7", "FDRE", Uses(ff=1)),
         ("xc7", "FDSE", Uses(ff=1)),
