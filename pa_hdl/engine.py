@@ -17,6 +17,7 @@ from pa_hdl.loader import Loader
 from pa_hdl.memory import Ram
 from pa_hdl.parameters import LayerParameters, weight_words
 from pa_hdl.schedule import Schedule
+from pa_hdl.window import Window
 from pa_hdl.windowed import WindowNode
 
 __all__ = ["Engine"]
@@ -107,6 +108,7 @@ class Engine(WindowNode):
             width=config.weight_word_bits,
             init=None if parameters is None else weight_words(config, parameters),
             writable=config.loadable,
+            latency=Window.WEIGHT_LATENCY,
             name="weights",
         )
         product = dot.create(config, parameters)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from amaranth.hdl import Module, unsigned
+from amaranth.hdl import Module, Signal, unsigned
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -16,7 +16,7 @@ __all__ = ["Ram"]
 
 
 class Ram(wiring.Component):
-    """Words read one cycle after their address, one read and one optional write every cycle.
+    """Words read :attr:`latency` cycles after their address, one read and one write every cycle.
 
     The word read in a cycle that writes the same address is undefined, and so is one outside the
     depth. Contents given with ``init`` go into ``MODULE.mem`` beside the Verilog, or into the
@@ -32,6 +32,9 @@ class Ram(wiring.Component):
         Contents at power-up, unsigned, at most ``depth`` words; the others are 0.
     writable : :class:`bool`
         Whether there is a write port.
+    latency : :class:`int`
+        1, or 2 for a second register behind the first. Block RAMs hold that one too, and are
+        several times faster with it.
     name : :class:`str`
         What the memory holds, in a word: names its module and its file.
 
@@ -48,6 +51,7 @@ class Ram(wiring.Component):
         width: int,
         init: Iterable[int] | None = None,
         writable: bool = False,
+        latency: int = 1,
         name: str,
     ) -> None:
         for label, value in (("depth", depth), ("width", width)):
@@ -55,12 +59,15 @@ class Ram(wiring.Component):
                 raise TypeError(f"Memory {label} must be an integer, not {value!r}")
             if value < 1:
                 raise ValueError(f"Memory {label} must be at least 1, not {value!r}")
+        if latency not in (1, 2) or isinstance(latency, bool):
+            raise ValueError(f"Memory latency must be 1 or 2, not {latency!r}")
         if not isinstance(name, str) or not name.isidentifier():
             raise ValueError(f"Memory name must be an identifier, not {name!r}")
         self.depth = depth
         self.width = width
         self.init = None if init is None else tuple(map(int, init))
         self.writable = bool(writable)
+        self.latency = latency
         self.name = name
         if self.init is None and not self.writable:
             raise ValueError(f"Memory {name!r} is read-only and needs contents, not {init!r}")
@@ -85,7 +92,7 @@ class Ram(wiring.Component):
 
     @property
     def module_key(self) -> tuple[Any, ...]:
-        return (self.depth, self.width, self.init, self.writable, self.name)
+        return (self.depth, self.width, self.init, self.writable, self.latency, self.name)
 
     @property
     def module_name(self) -> str:
@@ -102,7 +109,12 @@ class Ram(wiring.Component):
             shape=unsigned(self.width), depth=self.depth, init=self.init or ()
         )
         read = mem.read_port()
-        m.d.comb += [read.addr.eq(self.read_addr), self.read_data.eq(read.data)]
+        m.d.comb += read.addr.eq(self.read_addr)
+        word = read.data
+        if self.latency == 2:
+            word = Signal(self.width, name="word", reset_less=True)
+            m.d.sync += word.eq(read.data)
+        m.d.comb += self.read_data.eq(word)
         if self.writable:
             write = mem.write_port()
             m.d.comb += [
@@ -118,8 +130,10 @@ class Ram(wiring.Component):
         bits = len(self.read_addr)
         addr = "" if bits == 1 else f"[{bits - 1}:0] "
         write = ", write_en, write_addr, write_data" if self.writable else ""
+        read = "words[read_addr]"
+        delay = "one cycle" if self.latency == 1 else "two cycles"
         lines = [
-            f"// {self.depth} words of {self.width} bits; a word follows its address by one cycle.",
+            f"// {self.depth} words of {self.width} bits; a word follows its address by {delay}.",
             f"module {name}(clk, read_addr, read_data{write});",
             "  input clk;",
             f"  input {addr}read_addr;",
@@ -130,9 +144,15 @@ class Ram(wiring.Component):
             lines += ["  input write_en;", f"  input {addr}write_addr;"]
             lines += [f"  input {span}write_data;"]
         lines += [f"  reg {span}words [0:{self.depth - 1}];"]
+        if self.latency == 2:
+            lines += [f"  reg {span}word;"]
         if self.init is not None:
             lines += self._contents(library, name)
-        lines += ["  always @(posedge clk) begin", "    read_data <= words[read_addr];"]
+        lines += ["  always @(posedge clk) begin"]
+        if self.latency == 2:
+            lines += [f"    word <= {read};"]
+            read = "word"
+        lines += [f"    read_data <= {read};"]
         if self.writable:
             lines += ["    if (write_en)", "      words[write_addr] <= write_data;"]
         return "\n".join([*lines, "  end", "endmodule", ""])

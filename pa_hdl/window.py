@@ -11,6 +11,7 @@ from pa_hdl.emit import add_submodule
 from pa_hdl.frame import advance
 from pa_hdl.geometry import ConvGeometry, WindowConfig
 from pa_hdl.memory import Ram
+from pa_hdl.popcount import delay
 from pa_hdl.scan import PixelScan, TapScan
 
 __all__ = ["LineWriter", "Window"]
@@ -124,11 +125,17 @@ class Window(wiring.Component):
     valid, codes : a beat arrives
     credit, take : there is room for another output; it is taken, :attr:`LATENCY` cycles before the
         fold that completes it
-    weight_addr : index of the fold in its pixel, one cycle before the fold
+    weight_addr : index of the fold in its pixel, :attr:`WEIGHT_LATENCY` cycles before the fold
     o_valid, first, last, o_codes : a fold; code 0 on padding
     """
 
-    LATENCY = TapScan.LATENCY + 1
+    WEIGHT_LATENCY = 2
+    """Cycles that a memory of weights may take: two, as block RAM is slow in one."""
+
+    READ = 2
+    """The same for the line buffer."""
+
+    LATENCY = TapScan.LATENCY + READ + 1
 
     def __init__(self, *, config: WindowConfig, rows: int) -> None:
         self.config = config
@@ -183,20 +190,17 @@ class Window(wiring.Component):
             depth=rows * config.width * config.in_folds,
             width=config.simd * config.code_bits,
             writable=True,
+            latency=self.READ,
             name="lines",
         )
         for name, part in (("writer", writer), ("pixels", pixels), ("taps", taps)):
             add_submodule(m, platform, name, part)
         add_submodule(m, platform, "lines", lines)
         wiring.connect(m, pixels.o, taps.i)
-        o_valid = Signal()
-        padding, first, last = (Signal(reset_less=True) for _ in range(3))
-        m.d.sync += [
-            o_valid.eq(taps.valid),
-            padding.eq(taps.padding),
-            first.eq(taps.first),
-            last.eq(taps.last),
-        ]
+        wait = self.LATENCY - TapScan.LATENCY
+        codes = Signal.like(self.o_codes, reset_less=True)
+        padding = delay(m, "padding", taps.padding, self.READ)
+        m.d.sync += codes.eq(Mux(padding, 0, lines.read_data))
         m.d.comb += [
             writer.reserve.eq(self.reserve),
             self.room.eq(writer.room),
@@ -211,10 +215,12 @@ class Window(wiring.Component):
             taps.credit.eq(self.credit),
             self.take.eq(taps.take),
             lines.read_addr.eq(taps.address),
-            self.weight_addr.eq(taps.weight_addr),
-            self.o_valid.eq(o_valid),
-            self.first.eq(first),
-            self.last.eq(last),
-            self.o_codes.eq(Mux(padding, 0, lines.read_data)),
+            self.weight_addr.eq(
+                delay(m, "weight_addr", taps.weight_addr, wait - self.WEIGHT_LATENCY)
+            ),
+            self.o_valid.eq(delay(m, "valid", taps.valid, wait, reset=True)),
+            self.first.eq(delay(m, "first", taps.first, wait)),
+            self.last.eq(delay(m, "last", taps.last, wait)),
+            self.o_codes.eq(codes),
         ]
         return m

@@ -18,6 +18,8 @@ from pa_hdl.memory import Ram
         ({"depth": 2.0, "width": 3}, TypeError, r"depth must be an integer, not 2\.0"),
         ({"depth": True, "width": 3}, TypeError, "depth must be an integer, not True"),
         ({"depth": 4, "width": 0}, ValueError, "width must be at least 1, not 0"),
+        ({"depth": 4, "width": 3, "latency": 3}, ValueError, "latency must be 1 or 2, not 3"),
+        ({"depth": 4, "width": 3, "latency": True}, ValueError, "latency must be 1 or 2, not True"),
         ({"depth": 4, "width": 3, "name": "a b"}, ValueError, "identifier, not 'a b'"),
         ({"depth": 4, "width": 3, "init": [8]}, ValueError, "must fit 3 bits, not 8"),
         ({"depth": 4, "width": 3, "init": [-1]}, ValueError, "must fit 3 bits, not -1"),
@@ -30,17 +32,19 @@ def test_rejects(arguments, error, message):
         Ram(**({"name": "ram", "writable": "init" not in arguments} | arguments))
 
 
+@pytest.mark.parametrize("latency", [1, 2])
 @pytest.mark.parametrize(("depth", "width"), [(1, 1), (5, 9), (16, 40)])
-def test_reads_contents_one_cycle_late(depth, width):
+def test_reads_contents_late(depth, width, latency):
     draw = random.Random(depth)
     contents = [draw.getrandbits(width) for _ in range(max(1, depth - 1))]
-    dut = Ram(depth=depth, width=width, init=contents, name="rom")
+    dut = Ram(depth=depth, width=width, init=contents, latency=latency, name="rom")
 
     async def check(ctx):
-        for address in range(depth):
-            ctx.set(dut.read_addr, address)
+        for address in range(depth + latency):
+            ctx.set(dut.read_addr, address % depth)
+            if address >= latency:
+                assert ctx.get(dut.read_data) == dut.model(address - latency)
             await ctx.tick()
-            assert ctx.get(dut.read_data) == dut.model(address)
 
     _simulate(dut, check)
 
@@ -80,6 +84,13 @@ def test_contents_go_to_a_file_of_literal_name():
     text = Ram(depth=3, width=6, init=[1, 63], name="rom").as_verilog(library, "pa_rom")
     assert library.memories == {"pa_rom.mem": "01\n3f\n00\n"}
     assert '$readmemh("pa_rom.mem", words);' in text
+
+
+def test_a_second_register_stands_behind_the_first():
+    library = ModuleLibrary(prefix="pa")
+    text = Ram(depth=3, width=6, init=[1], latency=2, name="rom").as_verilog(library, "pa_rom")
+    assert "a word follows its address by two cycles" in text
+    assert "word <= words[read_addr];\n    read_data <= word;" in text
 
 
 def test_contents_inlined():

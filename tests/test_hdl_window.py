@@ -35,7 +35,7 @@ def run(config, rows, *, frames, stall_in, stall_out):
         ctx.set(dut.valid, 0)
 
     async def drain(ctx):
-        address = quiet = 0
+        addresses, quiet = [0] * Window.WEIGHT_LATENCY, 0
         while quiet < 40:
             ctx.set(dut.credit, rng_out.random() >= stall_out)
             *_, valid, first, last, codes, following = await ctx.tick().sample(
@@ -43,8 +43,8 @@ def run(config, rows, *, frames, stall_in, stall_out):
             )
             if valid:
                 lanes = unpack(codes, config.code_bits, config.simd)
-                got.append((lanes, address, first, last))
-            address = following
+                got.append((lanes, addresses[0], first, last))
+            addresses = [*addresses[1:], following]
             quiet = 0 if valid or len(got) < wanted else quiet + 1
 
     simulate(dut, drain, background=(feed,))

@@ -12,6 +12,7 @@ from pa_hdl.memory import Ram
 from pa_hdl.nodes.multiply_config import MultiplyConfig
 from pa_hdl.nodes.multiply_dot import MultiplyDot, ZeroPoint
 from pa_hdl.schedule import Schedule
+from pa_hdl.window import Window
 from pa_hdl.windowed import WindowNode
 
 __all__ = ["MultiplyEngine"]
@@ -139,6 +140,7 @@ class MultiplyEngine(WindowNode):
             depth=config.folds_per_pixel,
             width=config.pe * config.products * config.weight_bits,
             init=config.weight_words(self.weight),
+            latency=Window.WEIGHT_LATENCY,
             name="weights",
         )
         self._place(
