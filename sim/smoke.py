@@ -30,6 +30,7 @@ UNITS = (
     "thermometer_dot",
     "loaded_dot",
     "ram",
+    "registered_ram",
     "frame_guard",
     "collector",
     "line_writer",

@@ -58,7 +58,7 @@ def arithmetic_units(seed: int) -> list[Unit]:
         _dot(rng, base="onehot"),
         _dot(rng, base="thermometer"),
         _loaded_dot(rng),
-        _ram(rng),
+        *(_ram(rng, latency) for latency in (1, 2)),
     ]
 
 
@@ -329,10 +329,12 @@ def _phi_store(rng: random.Random, base: str) -> Unit:
     return Unit(name=f"{base}_phi_store", component=dut, puts=puts, gets=gets)
 
 
-def _ram(rng: random.Random) -> Unit:
+def _ram(rng: random.Random, latency: int) -> Unit:
     depth, width = 11, 9
     contents = [rng.getrandbits(width) for _ in range(depth)]
-    dut = Ram(depth=depth, width=width, init=contents, writable=True, name="words")
+    dut = Ram(
+        depth=depth, width=width, init=contents, writable=True, latency=latency, name="words"
+    )
     script: dict[str, list[int]] = {
         "read_addr": [],
         "write_en": [],
@@ -349,5 +351,6 @@ def _ram(rng: random.Random) -> Unit:
         masks.append(0 if enable and read == write else -1)
         if enable:
             contents[write] = value
-    gets = [get({"read_data": expected}, masks={"read_data": masks}, delay=1)]
-    return Unit(name="ram", component=dut, puts=[put(script)], gets=gets)
+    gets = [get({"read_data": expected}, masks={"read_data": masks}, delay=latency)]
+    name = "ram" if latency == 1 else "registered_ram"
+    return Unit(name=name, component=dut, puts=[put(script)], gets=gets)
