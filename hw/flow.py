@@ -22,7 +22,7 @@ from pa_hdl.files import whole_files
 
 from . import depth as depth_of
 from .netlist import Netlist
-from .targets import TARGETS, Target, Uses
+from .targets import Target, Uses, target_of
 
 __all__ = ["Design", "FlowError", "UnitFigures", "run_yosys", "synthesise"]
 
@@ -210,7 +210,7 @@ def synthesise(design: Design, target_name: str, cache: Path) -> dict[str, UnitF
     :exc:`ValueError`
         If the netlist holds a cell without a model, or a combinational loop.
     """
-    target = TARGETS[target_name]
+    target = target_of(target_name)
     known = cache / f"{content_key(design, target)}.json"
     if not known.exists():
         cache.mkdir(parents=True, exist_ok=True)

@@ -10,10 +10,10 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
-__all__ = ["TARGETS", "Arc", "CellModel", "Target", "Uses"]
+__all__ = ["TARGETS", "Arc", "CellModel", "Target", "Uses", "target_of"]
 
 _GENERIC = Path(__file__).resolve().parent / "generic"
 
@@ -288,3 +288,23 @@ TARGETS: dict[str, Target] = {
         ),
     )
 }
+
+
+def target_of(name: str) -> Target:
+    """A target of :data:`TARGETS`; with ``-dsp`` behind its name one that may use multipliers.
+
+    Raises
+    ------
+    ValueError
+        If there is no such target, or its flow has no multipliers to give.
+    """
+    target = TARGETS.get(name.removesuffix("-dsp"))
+    if target is None:
+        raise ValueError(f"target must be one of {', '.join(TARGETS)}, not {name!r}")
+    if not name.endswith("-dsp"):
+        return target
+    if " -nodsp" not in target.flags:
+        raise ValueError(f"target {target.name} has no multipliers to use: {name!r}")
+    synth = tuple(command.replace(" -nodsp", "") for command in target.synth)
+    flags = target.flags.replace(" -nodsp", "")
+    return replace(target, name=name, synth=synth, flags=flags)

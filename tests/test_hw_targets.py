@@ -2,7 +2,7 @@
 
 import pytest
 
-from hw.targets import TARGETS, Uses
+from hw.targets import TARGETS, Uses, target_of
 
 
 def test_uses_add_and_multiply():
@@ -61,3 +61,22 @@ def test_flags_are_what_runs(target):
     """The flags beside a figure stand in the commands that made it."""
     shown = target.flags.split(" (")[0]
     assert any(all(word in command for word in shown.split()) for command in target.synth)
+
+
+def test_multipliers_are_a_choice():
+    assert target_of("xc7") is TARGETS["xc7"]
+    with_blocks = target_of("xc7-dsp")
+    assert "-nodsp" not in with_blocks.flags + "".join(with_blocks.synth)
+    assert with_blocks.name == "xc7-dsp"
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("stratix", "target must be one of generic, xc7, ecp5, ice40, not 'stratix'"),
+        ("ice40-dsp", "target ice40 has no multipliers to use: 'ice40-dsp'"),
+    ],
+)
+def test_unknown_targets_are_refused(name, message):
+    with pytest.raises(ValueError, match=message):
+        target_of(name)
