@@ -67,12 +67,17 @@ def stream_shapes(config: WindowConfig) -> tuple[StreamShape, StreamShape]:
     )
 
 
-def advance(m: Module, counter: Signal, count: int, by: Value | int = 1) -> Value:
-    """Step `counter` through ``0..count-1`` where `by` is set; true at its last value."""
-    at_end = Signal(name=f"{counter.name}_at_end")
-    m.d.comb += at_end.eq(counter == count - 1)
+def advance(m: Module, counter: Signal, count: int, by: Value | int = 1) -> Signal:
+    """Step `counter` through ``0..count-1`` where `by` is set; true at its last value.
+
+    What is returned is a register: no comparison stands between it and what it decides.
+    """
+    at_end = Signal(name=f"{counter.name}_at_end", init=count == 1)
     with m.If(by):
-        m.d.sync += counter.eq(Mux(at_end, 0, counter + 1))
+        m.d.sync += [
+            counter.eq(Mux(at_end, 0, counter + 1)),
+            at_end.eq(counter == (count - 2) % count),
+        ]
     return at_end
 
 
@@ -148,19 +153,22 @@ class FrameGuard(wiring.Component):
         beat = Signal(range(self.config.in_beats))
         fold = Signal(range(self.config.in_folds))
         at_end = advance(m, beat, self.config.in_beats, moved)
+        at_start = Signal(init=1)
+        with m.If(moved):
+            m.d.sync += at_start.eq(at_end)
         advance(m, fold, self.config.in_folds, moved)
         filling, dropping, open_ = Signal(), Signal(), Signal()
         last = self.i.p.last
         m.d.comb += [
             moved.eq(self.o.valid & self.o.ready),
-            self.idle.eq((beat == 0) & ~dropping),
+            self.idle.eq(at_start & ~dropping),
             open_.eq(~filling & ~dropping & ~(self.idle & self.hold)),
             self.i.ready.eq(dropping | (open_ & self.o.ready)),
             self.o.valid.eq(filling | (open_ & self.i.valid)),
             self.o.p.data.eq(self.i.p.data),
             self.o.p.padding.eq(filling),
             self.o.p.fold.eq(fold),
-            self.started.eq(moved & (beat == 0)),
+            self.started.eq(moved & at_start),
         ]
         with m.If(moved & at_end):
             m.d.sync += filling.eq(0)
@@ -255,7 +263,8 @@ class Collector(wiring.Component):
                 Mux(last_fold, 0, self.acc[lane]) if surplus else self.acc[lane]
             )
         left = Signal()
-        credits = Signal(range(self.depth + 1), init=self.depth)
+        # One less than the credits there are: negative when there is none.
+        spare = Signal(range(-1, self.depth), init=self.depth - 1)
         m.d.comb += [
             beat.last.eq(last_fold & last_pixel),
             self.finished.eq(self.valid & beat.last),
@@ -265,7 +274,7 @@ class Collector(wiring.Component):
             self.o.payload.eq(queue.r_data),
             queue.r_en.eq(self.o.ready),
             left.eq(self.o.valid & self.o.ready),
-            self.credit.eq(credits != 0),
+            self.credit.eq(spare >= 0),
         ]
-        m.d.sync += credits.eq(credits + left - self.take)
+        m.d.sync += spare.eq(spare + left - self.take)
         return m

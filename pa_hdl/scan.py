@@ -1,9 +1,10 @@
 """Which fold comes next: output pixels in raster order, and the taps of each."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Any
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -19,13 +20,19 @@ def clamp(value: int, lowest: int, highest: int) -> int:
     return min(max(value, lowest), highest)
 
 
-def _clamped(value: Value, span: tuple[int, int], lowest: int, highest: int) -> Value:
-    """Hardware of :func:`clamp` for a value known to lie in `span`."""
-    if span[1] > highest:
-        value = Mux(value > highest, highest, value)
-    if span[0] < lowest:
-        value = Mux(value < lowest, lowest, value)
-    return value
+def _following(m: Module, name: str, values: Sequence[int], counter: Signal, step: Value) -> Value:
+    """``values[counter]``, out of a register, of a counter that :func:`advance` moves by `step`."""
+    if len(set(values)) == 1:
+        return Const(values[0], range_shape(min(0, values[0]), max(0, values[0])))
+    current = Signal(range_shape(min(values), max(values)), name=name, init=values[0])
+    upcoming = [*values[1:], values[0]]
+    value: Value | int = upcoming[-1]
+    for place in reversed(range(len(values) - 1)):
+        if upcoming[place] != upcoming[place + 1]:
+            value = Mux(counter <= place, upcoming[place], value)
+    with m.If(step):
+        m.d.sync += current.eq(value)
+    return current
 
 
 def _rows(config: ConvGeometry, rows: int, amount: int) -> int:
@@ -56,8 +63,11 @@ def pixel_layout(config: ConvGeometry, rows: int) -> data.StructLayout:
 class PixelScan(wiring.Component):
     """Output pixels in raster order, each as soon as its window is in the line buffer.
 
-    One pixel per cycle, one cycle after the last beat of its window can be seen to be there. At
-    least the first pixel of a frame is waited for, even where a window is all padding.
+    One pixel per cycle, one cycle after the last pixel of its window is counted. At least the first
+    pixel of a frame is waited for, even where a window is all padding.
+
+    The count is of input pixels beyond those that the next output pixel needs: an arrival adds one,
+    an output pixel takes as many as the one behind it needs further. Its sign says whether to go.
 
     Parameters
     ----------
@@ -68,7 +78,7 @@ class PixelScan(wiring.Component):
 
     Members
     -------
-    row, pixel, frame_done : from the line buffer's writer
+    arrived : a pixel of the image is complete from now on
     o : pixels, as :func:`pixel_layout` describes them
     """
 
@@ -79,9 +89,7 @@ class PixelScan(wiring.Component):
         self.rows = rows
         super().__init__(
             {
-                "row": In(range(config.height)),
-                "pixel": In(range(config.width + 1)),
-                "frame_done": In(1),
+                "arrived": In(1),
                 "o": Out(stream.Signature(pixel_layout(config, rows))),
             }
         )
@@ -131,85 +139,112 @@ class PixelScan(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         config = self.config
-        push, present = Signal(), Signal()
+        push, room = Signal(), Signal(init=1)
         column, line = Signal(range(config.out_width)), Signal(range(config.out_height))
         row_end = advance(m, column, config.out_width, push)
+        line_end = advance(m, line, config.out_height, push & row_end)
         frame_end = Signal()
-        m.d.comb += frame_end.eq(row_end & advance(m, line, config.out_height, push & row_end))
+        m.d.comb += frame_end.eq(row_end & line_end)
         now = Signal(pixel_layout(config, self.rows))
-        x_needed = self._scan_columns(m, now, push, row_end)
-        y_needed = self._scan_lines(m, now, push, row_end, frame_end)
+        self._scan_columns(m, now, push, row_end)
+        self._scan_lines(m, now, push, row_end, frame_end)
+        freed = _following(m, "freed", self._freed(), line, push & row_end)
+        m.d.comb += now.frees.eq(Mux(row_end, freed, 0))
 
-        # How many frames the writer is ahead; -1 when the bottom rows were not waited for.
-        lead = Signal(range(-1, self.rows // config.height + 2))
-        m.d.sync += lead.eq(lead + self.frame_done - (push & frame_end))
-        enough = Cat(self.pixel, self.row) >= Cat(x_needed, y_needed)
-        m.d.comb += present.eq((lead > 0) | ((lead == 0) & enough))
-        valid = Signal()
-        payload = Signal(pixel_layout(config, self.rows), reset_less=True)
-        m.d.comb += [
-            push.eq(present & (~valid | self.o.ready)),
-            self.o.valid.eq(valid),
-            self.o.payload.eq(payload),
-        ]
-        with m.If(push):
-            m.d.sync += [valid.eq(1), payload.eq(now)]
-        with m.Elif(self.o.ready):
-            m.d.sync += valid.eq(0)
+        within, across = self._steps()
+        in_row = _following(m, "in_row", within, column, push)
+        to_row = _following(m, "to_row", across, line, push & row_end)
+        ahead = self._ahead(m, push, Mux(row_end, to_row, in_row))
+        m.d.comb += push.eq((ahead >= 0) & room)
+        self._queue(m, now, push, room)
         return m
 
-    def _scan_columns(self, m: Module, now: Any, push: Value, row_end: Value) -> Signal:
-        """Drives ``x`` and ``offset``; returns the columns needed."""
+    def _needed(self, line: int, column: int) -> int:
+        """Pixels of the frame, in raster order, that must be there for an output pixel."""
         config = self.config
-        kernel, step, left = config.kernel[1], config.stride[1], config.pad[2]
+        rows = self.needed(config, line, 0) - 1
+        return rows * config.width + self.needed(config, column, 1)
+
+    def _steps(self) -> tuple[list[int], list[int]]:
+        """What a pixel needs, less what the next needs: by its column, by its line at their ends.
+
+        What the last column would need of the first is never looked at.
+        """
+        config = self.config
+        columns, lines = range(config.out_width), range(config.out_height)
+        row = [self._needed(0, column) for column in columns]
+        within = [before - after for before, after in pairwise(row)] or [0]
+        starts = [self._needed(line, 0) for line in lines]
+        starts.append(config.height * config.width + starts[0])
+        ends = [self._needed(line, columns[-1]) for line in lines]
+        across = [end - start for end, start in zip(ends, starts[1:], strict=True)]
+        return (within + within[-1:])[: len(columns)], across
+
+    def _freed(self) -> list[int]:
+        """Rows that each line of output pixels frees at its end."""
+        rows = [self.released(self.config, line) for line in range(self.config.out_height)]
+        return [after - before for before, after in pairwise([0, *rows])]
+
+    def _ahead(self, m: Module, push: Value, back: Value) -> Signal:
+        """How many input pixels there are beyond those that the next output pixel needs."""
+        config = self.config
+        size = config.height * config.width
+        shape = range_shape(-2 * size, (self.rows + config.height) * config.width)
+        ahead = Signal(shape, init=-self._needed(0, 0))
+        taken = Signal(signed(len(ahead)))
+        m.d.comb += taken.eq(Mux(push, back, 0))
+        # The arrival is the carry into one addition.
+        m.d.sync += ahead.eq((Cat(Const(1, 1), ahead) + Cat(self.arrived, taken))[1:])
+        return ahead
+
+    def _queue(self, m: Module, now: Any, push: Value, room: Signal) -> None:
+        """Two places, so that `room` for another pixel does not follow ``o.ready`` in a cycle."""
+        valid = Signal()
+        payload, spare = (
+            Signal(now.shape(), name=name, reset_less=True) for name in ("head", "spare")
+        )
+        m.d.comb += [self.o.valid.eq(valid), self.o.payload.eq(payload)]
+        free = ~valid | self.o.ready
+        with m.If(push):
+            m.d.sync += spare.eq(now)
+        with m.If(free):
+            m.d.sync += [payload.eq(Mux(room, now, spare)), valid.eq(push | ~room), room.eq(1)]
+        with m.Elif(push):
+            m.d.sync += room.eq(0)
+
+    def _scan_columns(self, m: Module, now: Any, push: Value, row_end: Value) -> None:
+        """Drives ``x`` and ``offset``."""
+        config = self.config
+        step, left = config.stride[1], config.pad[2]
         shape = now.shape()
         x = Signal(shape["x"].shape, init=-left)
         offset = Signal(shape["offset"].shape, init=-left * config.in_folds)
-        needed = Signal(range(config.width + 1), init=self.needed(config, 0, 1))
         m.d.comb += [now.x.eq(x), now.offset.eq(offset)]
-        span = (step - left + kernel, (config.out_width - 1) * step - left + kernel)
         with m.If(push & row_end):
-            m.d.sync += [x.eq(x.init), offset.eq(offset.init), needed.eq(needed.init)]
+            m.d.sync += [x.eq(x.init), offset.eq(offset.init)]
         with m.Elif(push):
-            m.d.sync += [
-                x.eq(x + step),
-                offset.eq(offset + step * config.in_folds),
-                needed.eq(_clamped(x + step + kernel, span, 1, config.width)),
-            ]
-        return needed
+            m.d.sync += [x.eq(x + step), offset.eq(offset + step * config.in_folds)]
 
     def _scan_lines(
         self, m: Module, now: Any, push: Value, row_end: Value, frame_end: Value
-    ) -> Signal:
-        """Drives ``y``, ``base`` and ``frees``; returns the last row needed."""
+    ) -> None:
+        """Drives ``y`` and ``base``."""
         config, rows = self.config, self.rows
-        kernel, step, top = config.kernel[0], config.stride[0], config.pad[0]
+        step, top = config.stride[0], config.pad[0]
         height = config.height
         shape = now.shape()
         y = Signal(shape["y"].shape, init=-top)
         base = Signal(shape["base"].shape, init=_rows(config, rows, -top))
         next_base = Signal.like(base, init=_rows(config, rows, height - top))
-        needed = Signal(range(height), init=self.needed(config, 0, 0) - 1)
         m.d.comb += [now.y.eq(y), now.base.eq(base)]
-        last = (config.out_height - 1) * step - top
         with m.If(push & frame_end):
             m.d.sync += [
                 y.eq(y.init),
-                needed.eq(needed.init),
                 base.eq(next_base),
                 next_base.eq(self._step(next_base, height)),
             ]
         with m.Elif(push & row_end):
-            reach = step + kernel - 1
-            below = _clamped(y + reach, (reach - top, last + kernel - 1), 0, height - 1)
-            m.d.sync += [y.eq(y + step), needed.eq(below), base.eq(self._step(base, step))]
-        before = _clamped(y, (-top, last), 0, height)
-        after = _clamped(y + step, (step - top, last), 0, height)
-        with m.If(frame_end):
-            m.d.comb += now.frees.eq(height - clamp(last, 0, height))
-        with m.Elif(row_end):
-            m.d.comb += now.frees.eq(after - before)
-        return needed
+            m.d.sync += [y.eq(y + step), base.eq(self._step(base, step))]
 
     def _step(self, base: Value, amount: int) -> Value:
         """`base` moved down by an amount of rows in the ring."""

@@ -18,7 +18,7 @@ __all__ = ["LineWriter", "Window"]
 
 
 class LineWriter(wiring.Component):
-    """Where in the line buffer each beat is written, and how far the image is there.
+    """Where in the line buffer each beat is written, and when a pixel of the image is complete.
 
     Rows are written one behind the other into a ring, also across frames. A row may start while
     one is free; once started it is never held up.
@@ -36,8 +36,7 @@ class LineWriter(wiring.Component):
     room : another may be sent
     valid : a beat arrives
     address : where it is written
-    row, pixel : complete rows of the frame being written, and complete pixels of the next row
-    frame_done : the arriving beat is the frame's last
+    pixel_done : it completes a pixel
     frees : number of rows that are free from now on; visible in ``room`` in the next cycle
     """
 
@@ -50,9 +49,7 @@ class LineWriter(wiring.Component):
                 "room": Out(1),
                 "valid": In(1),
                 "address": Out(range(max(2, rows * config.width * config.in_folds))),
-                "row": Out(range(config.height)),
-                "pixel": Out(range(config.width + 1)),
-                "frame_done": Out(1),
+                "pixel_done": Out(1),
                 "frees": In(range(config.height + 1)),
             }
         )
@@ -65,47 +62,34 @@ class LineWriter(wiring.Component):
     def module_name(self) -> str:
         return "line_writer"
 
-    def model(self, beats: int) -> tuple[int, int, int, int]:
-        """Frames, ``row``, ``pixel`` and ``address`` after a number of beats."""
+    def model(self, beats: int) -> tuple[int, int]:
+        """Complete pixels, and ``address``, after a number of beats."""
         config = self.config
-        frames, rest = divmod(beats, config.in_beats)
-        row, rest = divmod(rest, config.width * config.in_folds)
-        depth = self.rows * config.width * config.in_folds
-        return frames, row, rest // config.in_folds, beats % depth
+        return beats // config.in_folds, beats % (self.rows * config.width * config.in_folds)
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         config = self.config
         row_beats = config.width * config.in_folds
         sent = Signal(range(row_beats))
-        # Releases may run ahead: rows at the bottom that no window covers are free before they
-        # are written.
-        free = Signal(range(self.rows + config.height + 1), init=self.rows)
-        starting, at_start = Signal(), Signal()
+        at_start, starting = Signal(init=1), Signal()
+        at_end = advance(m, sent, row_beats, self.reserve)
+        with m.If(self.reserve):
+            m.d.sync += at_start.eq(at_end)
+        # One less than the rows that are free: negative when there is none. Releases may run
+        # ahead: rows at the bottom that no window covers are free before they are written.
+        spare = Signal(range(-1, self.rows + config.height), init=self.rows - 1)
+        m.d.sync += spare.eq(spare + self.frees - starting)
         m.d.comb += [
-            at_start.eq(sent == 0),
-            self.room.eq(~at_start | (free != 0)),
+            self.room.eq(~at_start | (spare >= 0)),
             starting.eq(self.reserve & at_start),
         ]
-        advance(m, sent, row_beats, self.reserve)
-        m.d.sync += free.eq(free + self.frees - starting)
 
         address = Signal(range(self.rows * row_beats))
         fold = Signal(range(config.in_folds))
-        pixel = Signal(range(config.width))
-        row = Signal(range(config.height))
         advance(m, address, self.rows * row_beats, self.valid)
         last_fold = advance(m, fold, config.in_folds, self.valid)
-        last_pixel = advance(m, pixel, config.width, self.valid & last_fold)
-        row_done = Signal()
-        m.d.comb += row_done.eq(self.valid & last_fold & last_pixel)
-        last_row = advance(m, row, config.height, row_done)
-        m.d.comb += [
-            self.address.eq(address),
-            self.row.eq(row),
-            self.pixel.eq(pixel),
-            self.frame_done.eq(row_done & last_row),
-        ]
+        m.d.comb += [self.address.eq(address), self.pixel_done.eq(self.valid & last_fold)]
         return m
 
 
@@ -206,9 +190,7 @@ class Window(wiring.Component):
             self.room.eq(writer.room),
             writer.valid.eq(self.valid),
             writer.frees.eq(taps.frees),
-            pixels.row.eq(writer.row),
-            pixels.pixel.eq(writer.pixel),
-            pixels.frame_done.eq(writer.frame_done),
+            pixels.arrived.eq(writer.pixel_done),
             lines.write_en.eq(self.valid),
             lines.write_addr.eq(writer.address),
             lines.write_data.eq(self.codes),

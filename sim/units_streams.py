@@ -92,12 +92,9 @@ def _line_writer() -> Unit:
     rows = 2 * config.height
     beats = range(2 * config.in_beats)
     row_beats = config.width * config.in_folds
-    beat_in_frame = [beat % config.in_beats for beat in beats]
     expected = {
         "address": [beat % (rows * row_beats) for beat in beats],
-        "row": [beat // row_beats for beat in beat_in_frame],
-        "pixel": [beat % row_beats // config.in_folds for beat in beat_in_frame],
-        "frame_done": [int(beat == config.in_beats - 1) for beat in beat_in_frame],
+        "pixel_done": [int((beat + 1) % config.in_folds == 0) for beat in beats],
     }
     return Unit(
         name="line_writer",
@@ -141,9 +138,8 @@ def _pixel_scan() -> Unit:
     return Unit(
         name="pixel_scan",
         component=PixelScan(config=config, rows=rows),
-        # Two frames are in the buffer, and the third does not come.
-        constants={"row": 0, "pixel": 0},
-        puts=[put({}, valid=["frame_done"], count=2)],
+        # Two frames come, and the third does not.
+        puts=[put({}, valid=["arrived"], count=2 * config.height * config.width)],
         gets=[
             get({"o__payload": _pixel_words(config, rows, 2)}, valid=["o__valid"], ready="o__ready")
         ],

@@ -1,6 +1,7 @@
 # amaranth: UnusedElaboratable=no
 """The scans address what the definition of a convolution picks, one fold a cycle."""
 
+import random
 from itertools import islice
 
 import pytest
@@ -34,26 +35,61 @@ def test_scans_agree_with_the_definition_of_a_convolution(name):
 
 @pytest.mark.parametrize("name", WINDOWS)
 def test_pixels_match_model(name):
-    """With the writer a frame ahead, pixels come one a cycle."""
     config = window_configuration(name)
     dut = PixelScan(config=config, rows=config.height + 1)
     count = 2 * config.out_height * config.out_width
     got = []
 
     async def testbench(ctx):
-        for _ in range(2):
-            ctx.set(dut.frame_done, 1)
-            await ctx.tick()
-            ctx.set(dut.frame_done, 0)
-            ctx.set(dut.o.ready, 1)
-            for _ in range(count // 2):
-                *_, valid, pixel = await ctx.tick().sample(dut.o.valid, dut.o.payload)
-                while not valid:
-                    *_, valid, pixel = await ctx.tick().sample(dut.o.valid, dut.o.payload)
+        ctx.set(dut.arrived, 1)
+        await ctx.tick().repeat(config.height * config.width)
+        ctx.set(dut.o.ready, 1)
+        for cycle in range(2 * config.height * config.width + count):
+            if cycle == config.height * config.width:
+                ctx.set(dut.arrived, 0)
+            *_, valid, pixel = await ctx.tick().sample(dut.o.valid, dut.o.payload)
+            if valid:
                 got.append({key: pixel[key] for key in ("base", "offset", "x", "y", "frees")})
 
     simulate(dut, testbench)
     assert got == list(islice(dut.model(), count))
+
+
+@pytest.mark.parametrize("stall", [0.0, 0.5])
+@pytest.mark.parametrize("name", WINDOWS)
+def test_no_pixel_comes_before_its_window(name, stall):
+    """Each comes two cycles after what it needs arrived, or one after the pixel before it."""
+    config = window_configuration(name)
+    dut = PixelScan(config=config, rows=config.height + 1)
+    size, frames = config.height * config.width, 2
+    needs = [
+        frame * size + (dut.needed(config, oy, 0) - 1) * config.width + dut.needed(config, ox, 1)
+        for frame in range(frames)
+        for oy in range(config.out_height)
+        for ox in range(config.out_width)
+    ]
+    rng = random.Random(1)
+    arrivals, times = [], []
+
+    async def testbench(ctx):
+        ctx.set(dut.o.ready, 1)
+        cycle = 0
+        while len(times) < len(needs):
+            arrived = len(arrivals) < frames * size and rng.random() >= stall
+            if arrived:
+                arrivals.append(cycle)
+            ctx.set(dut.arrived, arrived)
+            *_, valid = await ctx.tick().sample(dut.o.valid)
+            if valid:
+                times.append(cycle)
+            cycle += 1
+
+    simulate(dut, testbench)
+    expected = []
+    for need in needs:
+        after = expected[-1] + 1 if expected else 0
+        expected.append(max(after, arrivals[need - 1] + 1 + PixelScan.LATENCY))
+    assert times == expected
 
 
 @pytest.mark.parametrize("name", WINDOWS)

@@ -84,14 +84,14 @@ def test_writer_matches_model(name):
     seen, room = [], []
 
     async def testbench(ctx):
-        frames = 0
+        pixels = 0
         for beat in range(2 * config.in_beats):
-            seen.append((frames, ctx.get(dut.row), ctx.get(dut.pixel), ctx.get(dut.address)))
+            seen.append((pixels, ctx.get(dut.address)))
             room.append(ctx.get(dut.room))
             ctx.set(dut.reserve, 1)
             ctx.set(dut.valid, 1)
             ctx.set(dut.frees, int(beat % (config.width * config.in_folds) == 0))
-            frames += ctx.get(dut.frame_done)
+            pixels += ctx.get(dut.pixel_done)
             await ctx.tick()
 
     simulate(dut, testbench)
