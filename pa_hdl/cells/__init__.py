@@ -1,0 +1,1 @@
+"""Leaf cells of devices, each beside a portable form of the same function."""
