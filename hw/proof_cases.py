@@ -63,6 +63,11 @@ class ProofCase:
         return f"{self.datapath} ({self.m}, {self.n}) {self.simd}x{self.pe} {self.target}"
 
     @property
+    def folder(self) -> str:
+        """As folders are called."""
+        return f"{self.datapath}-m{self.m}n{self.n}-{self.simd}x{self.pe}-{self.target}"
+
+    @property
     def size(self) -> dict[str, Any]:
         """What tells its entry in the report from others."""
         names = ("datapath", "m", "n", "simd", "pe", "target")

@@ -64,7 +64,7 @@ def prove(case: ProofCase, *, cache: Path, timeout: int) -> Verdict:
         with FileLock(known.with_suffix(".lock")):
             verdict = _remembered(known)
             if verdict is None:
-                folder = (cache / case.name.replace(" ", "-")).resolve()
+                folder = (cache / case.folder).resolve()
                 problem = _compare(case, miter, verilog, folder, timeout)
                 verdict = Verdict(tool=tool, equal=not problem, problem=problem)
                 with whole_files() as write:

@@ -29,6 +29,7 @@ def test_strongest_method(simd, pe, method):
 
 def test_names_itself():
     assert case().name == "popcount (4, 5) 2x1 generic"
+    assert case().folder == "popcount-m4n5-2x1-generic"
     assert list(case().size) == ["datapath", "m", "n", "simd", "pe", "target"]
 
 
