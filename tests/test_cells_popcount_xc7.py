@@ -1,0 +1,33 @@
+# amaranth: UnusedElaboratable=no
+"""The 7-series lane: proven equal to the portable one when narrow, simulated when wide."""
+
+import pytest
+from lane_bench import broken, errors_in_simulation, prove
+
+from hw.dot_designs import component_design
+from hw.flow import FlowError, synthesise
+from pa_hdl.cells.popcount_xc7 import Xc7AndPopcount
+
+
+@pytest.mark.parametrize(
+    ("bits", "own_models"), [(1, True), (2, False), (5, True), (6, False), (9, True), (12, False)]
+)
+def test_narrow_lanes_are_proven(bits, own_models, tmp_path):
+    prove(Xc7AndPopcount(bits=bits), "xc7", tmp_path, own_models=own_models)
+
+
+def test_a_flipped_bit_is_found(tmp_path):
+    with pytest.raises(FlowError, match="proof did fail"):
+        prove(Xc7AndPopcount(bits=6), "xc7", tmp_path, edit=broken)
+
+
+@pytest.mark.parametrize("bits", [31, 64, 128])
+def test_wide_lanes_count_at_their_latency(bits, tmp_path):
+    assert errors_in_simulation(Xc7AndPopcount(bits=bits), "xc7", tmp_path) == 0
+
+
+def test_luts(tmp_path):
+    design = component_design(Xc7AndPopcount(bits=64), name="lane", unit="lane")
+    uses = synthesise(design, "xc7", tmp_path)["lane"].uses
+    assert uses.lut == 55
+    assert uses.lut <= 0.97 * 64
