@@ -6,6 +6,7 @@ from typing import Any
 
 from pa_hdl.emit import ModuleLibrary
 from sim.build import Design
+from sim.cells import cell_models
 from sim.engine_bench import derived_seed
 from sim.runner import Bench
 from sim.simulators import Simulator
@@ -32,6 +33,8 @@ class Unit:
         Ports that do not change.
     stalls : :class:`bool`
         Whether it has a handshake, so that it also runs with stalls.
+    target : :class:`str`
+        Device whose cells it places.
     """
 
     name: str
@@ -40,6 +43,7 @@ class Unit:
     gets: Sequence[dict[str, Any]]
     constants: Mapping[str, int] = field(default_factory=dict)
     stalls: bool = False
+    target: str = "generic"
 
 
 def put(
@@ -98,7 +102,8 @@ def unit_benches(unit: Unit, simulator: Simulator, seed: int) -> list[Bench]:
     """Its run without stalls and, where it has a handshake, with stalls."""
     library = ModuleLibrary(prefix="unit")
     library.add_top(unit.component)
-    design = Design(top="unit", verilog=library.verilog(), memories=library.memories)
+    verilog = library.verilog() + cell_models(unit.target)
+    design = Design(top="unit", verilog=verilog, memories=library.memories)
     items = sum(spec["count"] for spec in unit.puts)
     return [
         Bench(

@@ -16,7 +16,7 @@ from pa_hdl.popcount import AndPopcount, Popcount, SumTree
 from pa_nn import golden
 from sim.unit import Unit, fields, get, lanes, put
 
-__all__ = ["arithmetic_units", "threshold_words", "unit_config"]
+__all__ = ["Folds", "arithmetic_units", "threshold_words", "unit_config"]
 
 _COUNT = 120
 
@@ -195,7 +195,7 @@ def _comparators(rng: random.Random, *, loadable: bool) -> Unit:
     return Unit(name="loaded_comparators", component=dut, puts=[put(script)], gets=gets)
 
 
-class _Folds:
+class Folds:
     """Random folds of some output elements, and their golden accumulators."""
 
     def __init__(self, rng: random.Random, config: EngineConfig, layer: LayerParameters) -> None:
@@ -250,7 +250,7 @@ class _Folds:
 def _dot(rng: random.Random, *, base: str) -> Unit:
     config = unit_config(base=base)
     layer = LayerParameters.seeded(config, rng.getrandbits(32))
-    folds = _Folds(rng, config, layer)
+    folds = Folds(rng, config, layer)
     return Unit(
         name=f"{base}_dot",
         component=PopcountDot(config=config, parameters=layer),
@@ -263,7 +263,7 @@ def _dot(rng: random.Random, *, base: str) -> Unit:
 def _loaded_dot(rng: random.Random) -> Unit:
     config = unit_config(loadable=True, base="thermometer")
     layer = LayerParameters.seeded(config, rng.getrandbits(32))
-    folds = _Folds(rng, config, layer)
+    folds = Folds(rng, config, layer)
     entries = [value & 0xFF for value in layer.phi[1:, 1:].flatten().tolist()]
     written, settle, count = len(entries), 4, len(folds.first)
     before = written + settle
@@ -287,7 +287,7 @@ def _pe(rng: random.Random) -> Unit:
     layer = LayerParameters.seeded(config, rng.getrandbits(32))
     table = tuple(map(tuple, layer.phi[1:, 1:].tolist()))
     dut = PopcountPe(config=config, table=table)
-    folds = _Folds(rng, config, layer)
+    folds = Folds(rng, config, layer)
     own = config.simd * config.weight_code_bits
     words = [word & ((1 << own) - 1) for word in folds.items["weight"]]
     bases = [
