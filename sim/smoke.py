@@ -11,6 +11,7 @@ from sim.matrix import EngineJob
 from sim.runner import Bench, Outcome
 from sim.simulators import SIMULATORS, chosen
 from sim.unit import unit_benches
+from sim.units_datapaths import DATAPATH_UNITS, datapath_unit
 
 __all__ = ["UNITS", "UnitJob", "main"]
 
@@ -59,6 +60,7 @@ UNITS = (
     "multiply_linear",
     "max_pool",
     "sum_pool",
+    *DATAPATH_UNITS,
 )
 """Names of all unit benches."""
 
@@ -83,6 +85,9 @@ class UnitJob:
 
     def benches(self) -> list[Bench]:
         """Without stalls and, where there is a handshake, with."""
+        if self.unit in DATAPATH_UNITS:
+            unit = datapath_unit(self.unit, self.seed)
+            return unit_benches(unit, SIMULATORS[self.simulator], self.seed)
         from sim.units_arithmetic import arithmetic_units
         from sim.units_engines import engine_units
         from sim.units_nodes import node_units

@@ -4,6 +4,7 @@ from sim.simulators import SIMULATORS
 from sim.smoke import UNITS, UnitJob, main
 from sim.unit import fields, lanes
 from sim.unit_tb import TESTS
+from sim.units_datapaths import DATAPATH_UNITS
 
 NAME = next(name for name in ("icarus", "verilator") if SIMULATORS[name].available())
 
@@ -25,7 +26,7 @@ def test_every_unit_has_a_name():
     units = [*arithmetic_units(1), *stream_units(1), *node_units(1), *engine_units(1)]
     for unit in units:
         unit.component._MustUse__silence = True
-    assert tuple(unit.name for unit in units) == UNITS
+    assert (*(unit.name for unit in units), *DATAPATH_UNITS) == UNITS
 
 
 def test_handshakes_also_run_with_stalls(benches):
