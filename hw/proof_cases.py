@@ -133,7 +133,8 @@ def matrix(
             real = _REAL.get(target, (32, 2))
             yield from ((m, n, *real) for m, n in PIECES)
             yield from ((m, n, _largest(m, n, _EXHAUSTIVE), 1) for m, n in PIECES)
-            yield from ((m, n, _largest(m, n, _INDUCTION), 2) for m, n in PIECES)
+            yield from ((m, n, _largest(m, n, _INDUCTION), 1) for m, n in PIECES)
+            yield from ((m, n, 2, 2) for m, n in PIECES)
 
     found = [
         (place, ProofCase(datapath=datapath, target=target, m=m, n=n, simd=simd, pe=pe, seed=seed))
