@@ -17,7 +17,8 @@ METHOD = (
     "Longest path through the mapped netlist, flattened after mapping, between any two of "
     "flip-flops, block RAM, written LUT RAM and the unit's ports. depth is the most LUT levels of "
     "any path, carry_depth the most carry cells of any path; they need not be the same path. "
-    "Every bit-to-bit arc of a carry cell is its own."
+    "Every bit-to-bit arc of a carry cell is its own; an input that the function of a LUT6_2 does "
+    "not depend on has none."
 )
 
 
@@ -61,11 +62,26 @@ def _bits(cell: FlatCell, pin: str) -> list[int | None]:
     return port[index : index + 1]
 
 
+def _ignored(cell: FlatCell, pin: str, outputs: tuple[str, ...]) -> bool:
+    """Whether the function of a LUT with two outputs leaves an input out: no path leads there.
+
+    Adders hand one output from column to column, past inputs that only the other one reads.
+    """
+    if cell.type != "LUT6_2" or cell.init is None:
+        return False
+    [output] = outputs
+    span, place = 32 if output == "O5" else 64, int(pin[1:])
+    rows = [row for row in range(span) if not row >> place & 1]
+    return all(cell.init >> row & 1 == cell.init >> (row | 1 << place) & 1 for row in rows)
+
+
 def _edges(netlist: FlatNetlist, target: Target) -> Iterator[_Edge]:
     for cell in netlist.cells:
         for arc in target.model_of(cell.type).arcs:
             sinks = [net for pin in arc.outputs for net in _bits(cell, pin) if net is not None]
             for pin in arc.inputs:
+                if _ignored(cell, pin, arc.outputs):
+                    continue
                 for source in _bits(cell, pin):
                     if source is not None:
                         for sink in sinks:

@@ -25,12 +25,14 @@ class FlatCell:
     name, type : instance path, and type of the cell
     ports : the net of each bit of each port, ``None`` for a constant
     inputs : names of the ports that are inputs
+    init : the parameter ``INIT``, which holds the function of a LUT; ``None`` without one
     """
 
     name: str
     type: str
     ports: dict[str, list[int | None]]
     inputs: tuple[str, ...]
+    init: int | None = None
 
 
 @dataclass(frozen=True)
@@ -190,4 +192,12 @@ class Netlist:
             else:
                 directions = cell["port_directions"].items()
                 inputs = tuple(port for port, direction in directions if direction != "output")
-                yield FlatCell(f"{path}{label}", cell["type"], ports, inputs)
+                yield FlatCell(f"{path}{label}", cell["type"], ports, inputs, _init(cell))
+
+
+def _init(cell: Mapping[str, Any]) -> int | None:
+    """The parameter ``INIT``: Yosys writes constants as bits, those it does not know as ``x``."""
+    bits = cell.get("parameters", {}).get("INIT")
+    if not isinstance(bits, str) or not bits or set(bits) - {"0", "1"}:
+        return None
+    return int(bits, 2)

@@ -123,3 +123,13 @@ def test_refuses_a_loop():
 def test_refuses_a_cell_it_does_not_know():
     with pytest.raises(ValueError, match="no model of cell type 'FROB'"):
         measure(flat(("FROB", {"A": [0]}, {"Y": [1]})), TARGETS["generic"])
+
+
+@pytest.mark.parametrize(("init", "levels"), [(0x6666666688888888, 2), (0x66666666AAAAAAAA, 1)])
+def test_an_output_that_leaves_an_input_out_is_no_path_from_it(init, levels):
+    """The lower half of the table is O5: the AND of two inputs, or the first one alone."""
+    first = FlatCell("a", "LUT6_2", {"I0": [0], "O6": [1]}, ("I0",), 0xAAAAAAAAAAAAAAAA)
+    ports = {"I0": [2], "I1": [1], "O5": [3]}
+    second = FlatCell("b", "LUT6_2", ports, ("I0", "I1"), init)
+    netlist = FlatNetlist([first, second], 4, frozenset({0, 1, 2, 3}), {})
+    assert measure(netlist, TARGETS["xc7"]).lut.levels == levels
