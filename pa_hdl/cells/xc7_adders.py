@@ -292,8 +292,9 @@ class TernaryAccumulator(wiring.Component):
         for count in self.rows:
             columns.append([self.bits[taken + place] for place in range(count)])
             taken += count
+        total = self._place(m, acc, columns)
         with m.If(self.valid):
-            m.d.sync += acc.eq(self._place(m, acc, columns))
+            m.d.sync += acc.eq(total)
         m.d.comb += self.acc.eq(acc)
         return m
 
