@@ -13,6 +13,7 @@ __all__ = [
     "AndPopcount",
     "Popcount",
     "SumTree",
+    "add_columns",
     "add_lookup",
     "delay",
     "range_shape",
@@ -53,7 +54,7 @@ def add_lookup(m: Module, name: str, index: Value, values: Sequence[int], shape:
     return result
 
 
-def _add_columns(m: Module, name: str, columns: Sequence[Sequence[Value]]) -> Value:
+def add_columns(m: Module, name: str, columns: Sequence[Sequence[Value]]) -> Value:
     """Sum of bits, those of column ``k`` worth ``2**k``, by full and half adders.
 
     Carries are spelled out as gates: what has six inputs becomes one LUT, not a carry chain.
@@ -161,7 +162,7 @@ class Popcount(wiring.Component):
         m = Module()
         terms: list[tuple[Value, int]] = []
         for place, group in enumerate(_chunks(list(self.i), self.GROUP)):
-            count = _add_columns(m, f"group_{place}", [group])
+            count = add_columns(m, f"group_{place}", [group])
             terms.append((delay(m, f"count_{place}", count, 1), len(group)))
         m.d.comb += self.o.eq(_add_tree(m, terms, "sum"))
         return m
@@ -222,11 +223,11 @@ class AndPopcount(wiring.Component):
 
         def count(place: int, group: Sequence[Value]) -> tuple[Value, int]:
             threes = [
-                _add_columns(m, f"pairs_{place}_{index}", [three])
+                add_columns(m, f"pairs_{place}_{index}", [three])
                 for index, three in enumerate(_chunks(group, self.GROUP))
             ]
             columns = [[three[bit] for three in threes if bit < len(three)] for bit in (0, 1)]
-            total = _add_columns(m, f"group_{place}", columns)
+            total = add_columns(m, f"group_{place}", columns)
             return delay(m, f"count_{place}", total, 1), len(group)
 
         both = Signal(self.bits)

@@ -11,26 +11,21 @@ next position.
 
 from __future__ import annotations
 
-import functools
 import itertools
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from amaranth.hdl import Cat, Const, Instance, Module, Signal, Value
 
-from pa_hdl.cells.popcount import Columns, heights
+from pa_hdl.cells.popcount import Columns, Costs, Plan, compress, heights, lowest, plan
 from pa_hdl.config import unsigned_bits
 from pa_hdl.popcount import AndPopcount
 
 __all__ = ["Xc7AndPopcount"]
 
 _ZERO, _ONE = Const(0, 1), Const(1, 1)
-_SEVEN = 7
-"""Bits that a counter of two LUTs takes at most."""
-_POSITION = 4
-"""Bits that a position of the last adder takes at most, one of them from the position below."""
-
-_Stages = tuple[tuple[tuple[int, ...], ...], ...]
+_COSTS = Costs(most=7, least=5, large=2, small=1, position=4, passes=3, position_luts=1)
 
 
 def _table(function: Callable[..., int], inputs: int) -> int:
@@ -100,7 +95,7 @@ def _count(m: Module, name: str, bits: Sequence[Value]) -> list[Value]:
     if len(bits) == 3:
         carry, total = _lut6_2(m, name, bits, _half, _sum)
         return [total, carry]
-    start, last, *shared = bits if len(bits) == _SEVEN else [_ZERO, *bits]
+    start, last, *shared = bits if len(bits) == _COSTS.most else [_ZERO, *bits]
     other, select = _lut6_2(m, f"{name}_one", shared, _sum, lambda *i: 1 ^ _sum(*i), last)
     twos = _lut6_2(m, f"{name}_two", shared, _quarter, _half)
     return _chain(m, f"{name}_chain", [select, twos[1]], [other, twos[0]], start)
@@ -108,13 +103,13 @@ def _count(m: Module, name: str, bits: Sequence[Value]) -> list[Value]:
 
 def _add_up(m: Module, columns: Columns) -> Columns:
     """The last adder."""
-    low = _lowest(columns.heights)
+    low = lowest(columns.heights)
     select: list[Value] = []
     other: list[Value] = []
     passed: list[Value] = []
-    for column in range(low, low + (_positions(columns.heights) or 0)):
+    for column in range(low, low + (_COSTS.positions(columns.heights) or 0)):
         # What the position below passes on goes through DI: it comes from another LUT.
-        bits = [*columns.take(column, _POSITION), *passed] or [_ZERO]
+        bits = [*columns.take(column, _COSTS.position), *passed] or [_ZERO]
         majority, parity = _lut6_2(m, f"last_{column}", bits, lambda *i: sum(i[:-1]) >> 1, _sum)
         select.append(parity)
         other.append(bits[-1])
@@ -122,56 +117,6 @@ def _add_up(m: Module, columns: Columns) -> Columns:
     for column, bit in enumerate(_chain(m, "last_chain", select, other), start=low):
         columns.add(column, bit)
     return columns
-
-
-def _shrink(height: int, *, leftovers: bool, threes: bool) -> tuple[int, ...]:
-    """Sizes of the counters of one column: sevens, and one of what is left if that is enough."""
-    sevens, left = divmod(height, _SEVEN)
-    rest: tuple[int, ...] = ()
-    if leftovers and left >= 5:
-        rest = (left,)
-    elif threes and left >= 3:
-        rest = (3,)
-    return (_SEVEN,) * sevens + rest
-
-
-def _positions(found: Sequence[int]) -> int | None:
-    """Positions of the last adder over columns of these heights, ``None`` if it cannot."""
-    count = passed = 0
-    for column in range(_lowest(found), len(found)):
-        here = found[column] + passed
-        if not here and not any(found[column:]):
-            break
-        if here > _POSITION:
-            return None
-        passed = int(here > 2)
-        count += 1
-    return count
-
-
-def _lowest(found: Sequence[int]) -> int:
-    """The first column of more than one bit."""
-    return next((column for column, height in enumerate(found) if height > 1), len(found))
-
-
-@functools.cache
-def _plan(found: tuple[int, ...]) -> tuple[int, int, _Stages]:
-    """The fewest LUTs, the stages they take, and the counters of each stage but the last adder."""
-    plans: list[tuple[int, int, _Stages]] = []
-    positions = _positions(found)
-    if positions is not None:
-        plans.append((positions, int(positions > 0), ()))
-    for leftovers, threes in itertools.product((False, True), repeat=2):
-        stage = tuple(_shrink(height, leftovers=leftovers, threes=threes) for height in found)
-        if any(stage):
-            changes = list(enumerate(found))
-            for column, sizes in enumerate(stage):
-                for size in sizes:
-                    changes += [(column, 1 - size), (column + 1, 1), (column + 2, int(size > 3))]
-            luts, stages, rest = _plan(heights(changes, len(found)))
-            own = sum(2 if size > 3 else 1 for sizes in stage for size in sizes)
-            plans.append((luts + own, stages + 1, (stage, *rest)))
-    return min(plans)
 
 
 class Xc7AndPopcount(AndPopcount):
@@ -196,31 +141,21 @@ class Xc7AndPopcount(AndPopcount):
         return [adders[start : start + cls.DEPTH] for start in range(0, len(adders), cls.DEPTH)]
 
     @classmethod
-    def _planned(cls, bits: int) -> tuple[int, int, _Stages]:
+    def _planned(cls, bits: int) -> Plan:
         chains = cls._chains(bits)
         # A pair that nothing is added to carries nothing.
         carries = sum(len(chain) - (chain[0] == 1) for chain in chains)
-        return _plan(heights([(0, len(chains)), (1, carries)], unsigned_bits(bits)))
+        return plan(heights([(0, len(chains)), (1, carries)], unsigned_bits(bits)), _COSTS)
 
     @classmethod
     def latency_of(cls, bits: int) -> int:
         """Latency for operands of `bits` bits."""
-        return 1 + cls._planned(bits)[1]
+        return 1 + cls._planned(bits).cycles
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        _, _, stages = self._planned(self.bits)
         columns = self._add_pairs(m).registered(m, "pairs")
-        for index, stage in enumerate(stages):
-            late = Columns(len(self.o))
-            for column, sizes in enumerate(stage):
-                for place, size in enumerate(sizes):
-                    name = f"count_{index}_{column}_{place}"
-                    for above, bit in enumerate(_count(m, name, columns.take(column, size))):
-                        late.add(column + above, bit)
-            columns = columns.registered(m, f"stage_{index}", late)
-        if _lowest(columns.heights) < len(self.o):
-            columns = _add_up(m, columns).registered(m, "sum")
+        columns = compress(m, columns, self._planned(self.bits), _count, partial(_add_up, m))
         m.d.comb += self.o.eq(columns.value())
         return m
 
