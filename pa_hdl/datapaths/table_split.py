@@ -113,9 +113,10 @@ def _paired(
     supports: dict[int, frozenset[int]], taken: Sequence[int]
 ) -> tuple[list[tuple[int, ...]], list[int]]:
     """Pairs of columns that depend on at most five index bits together, and columns left over."""
+    wide = len(frozenset().union(*supports.values())) > _SHARED_BITS
     small = sorted(
         (column for column in supports if len(supports[column]) <= _SHARED_BITS),
-        key=lambda column: (-len(supports[column]), -taken[column], column),
+        key=lambda column: (-len(supports[column]) * wide, -taken[column], column),
     )
     pairs: list[tuple[int, ...]] = []
     left = []
