@@ -19,6 +19,8 @@
 #                     the embedded network in full precision, PA float, integers and hardware
 #   make fifo-search  how much less than computed the FIFOs of a small network could hold
 #   make synth        area, depth and latency through Yosys
+#   make pnr          clock rates of whole engines, placed and routed on an ECP5
+#   make explore      sweep of engines and dot products: tables and Pareto plots
 #   make bench        speed of training, side by side
 #   make accuracy DATA=DIR
 #                     accuracies of the embedded network on the 10,000 test images
@@ -35,7 +37,7 @@ SEED ?= 1
 export SEED
 
 .PHONY: setup lint format test sim sim-matrix network network-icarus network-zoo resnet18 mobilenet
-.PHONY: ladder fifo-search synth bench accuracy clean
+.PHONY: ladder fifo-search synth pnr explore bench accuracy clean
 .DELETE_ON_ERROR:
 
 setup: $(STAMP)
@@ -104,6 +106,12 @@ fifo-search: $(STAMP)
 
 synth: $(STAMP)
 	$(PY) -m hw.synth
+
+pnr: $(STAMP)
+	$(PY) -m hw.pnr
+
+explore: $(STAMP)
+	$(PY) -m hw.explore
 
 bench: $(STAMP)
 	$(PY) -m pa_nn.bench
