@@ -32,7 +32,11 @@ def prove_equal(pairs, model, folder, *, change=("", "")):
         (folder / f"{side}.v").write_text(text.replace(*change) if side == "device" else text)
         found = {id(component): name for name, component in library.components.items()}
         names.append([found[id(component)] for component in components])
-    script = [f"read_verilog -overwrite {MODELS[model]}", "read_verilog portable.v", "read_verilog device.v"]
+    script = [
+        f"read_verilog -overwrite {MODELS[model]}",
+        "read_verilog portable.v",
+        "read_verilog device.v",
+    ]
     script += ["hierarchy", "proc", "flatten"]
     for portable, device in zip(*names, strict=True):
         script.append(f"miter -equiv -flatten {portable} {device} miter_{device}")
@@ -40,7 +44,7 @@ def prove_equal(pairs, model, folder, *, change=("", "")):
     run_yosys(script, folder, folder / "log")
 
 
-def run_icarus(component, inputs, outputs, vectors, folder):
+def run_icarus(component, inputs, outputs, vectors, folder, *, models=OURS):
     """Values of the outputs after each clock edge, a row of inputs before it.
 
     ``inputs`` and ``outputs`` are ``(name, width)``.
@@ -81,7 +85,7 @@ def run_icarus(component, inputs, outputs, vectors, folder):
         "endmodule",
     ]
     (folder / "bench.v").write_text("\n".join(lines) + "\n")
-    built = ["iverilog", "-g2005", "-o", "bench", "bench.v", "dut.v", str(OURS)]
+    built = ["iverilog", "-g2005", "-o", "bench", "bench.v", "dut.v", str(models)]
     subprocess.run(built, cwd=folder, check=True)
     done = subprocess.run(["vvp", "-n", "bench"], cwd=folder, check=True, capture_output=True)
     found = []
