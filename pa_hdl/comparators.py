@@ -87,7 +87,7 @@ class Comparators(wiring.Component):
 
     The thresholds of a beat's channels are read from a memory of one word an input fold, laid out
     as :func:`~pa_hdl.parameters.threshold_words` says. Padding, and lanes beyond the last channel,
-    get code 0.
+    get the code of masked elements.
 
     Parameters
     ----------
@@ -144,7 +144,8 @@ class Comparators(wiring.Component):
             thresholds = unpack(word, config.threshold_bits, config.n, signed=True)
             real = not padding and fold * config.simd + lane < config.in_channels
             x = ~acts[lane] if flip else acts[lane]
-            codes.append(sum(x >= threshold for threshold in thresholds) if real else 0)
+            code = sum(x >= threshold for threshold in thresholds)
+            codes.append(code if real else config.blank_code)
         return codes
 
     def elaborate(self, platform: Any) -> Module:
@@ -180,7 +181,7 @@ class Comparators(wiring.Component):
                 encoder.act.eq(act[lane]),
                 encoder.flip.eq(lanes[lane].flip),
                 encoder.thresholds.eq(lanes[lane].thresholds),
-                self.codes[lane].eq(Mux(zero, 0, encoder.code)),
+                self.codes[lane].eq(Mux(zero, config.blank_code, encoder.code)),
             ]
         return m
 

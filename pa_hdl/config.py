@@ -5,13 +5,24 @@ from typing import Any
 
 from pa_hdl.geometry import WindowConfig, ceil_div, check_boolean, check_integer
 
-__all__ = ["BASES", "DATAPATHS", "EngineConfig", "ceil_div", "signed_bits", "unsigned_bits"]
+__all__ = [
+    "BASES",
+    "DATAPATHS",
+    "TARGETS",
+    "EngineConfig",
+    "ceil_div",
+    "signed_bits",
+    "unsigned_bits",
+]
 
 BASES = ("onehot", "thermometer")
 """Ways to spell an activation code in bits; both give the same accumulators."""
 
-DATAPATHS = ("popcount",)
+DATAPATHS = ("popcount", "lookup", "gated", "inside")
 """Names of the interchangeable dot products (:data:`pa_hdl.dot.DATAPATHS` holds the hardware)."""
+
+TARGETS = ("generic", "xc7", "ecp5", "ice40")
+"""Device families whose cells may be placed; ``"generic"`` places none."""
 
 
 def unsigned_bits(highest: int) -> int:
@@ -58,6 +69,11 @@ class EngineConfig(WindowConfig):
         ``"onehot"`` or ``"thermometer"`` activation bases.
     datapath : :class:`str`
         Hardware of the dot product, one of :data:`DATAPATHS`.
+    target : :class:`str`
+        Device family, one of :data:`TARGETS`.
+    mask_code : :class:`bool`
+        Whether padding and surplus lanes have an activation code of their own, ``n + 1``, whose
+        products are 0: needed where those of code 0 are not.
     loadable : :class:`bool`
         Whether weights, phi and thresholds arrive through a configuration stream.
     acc_min, acc_max : :class:`int` or ``None``
@@ -77,6 +93,8 @@ class EngineConfig(WindowConfig):
     phi_bits: int = 8
     base: str = "onehot"
     datapath: str = "popcount"
+    target: str = "generic"
+    mask_code: bool = False
     loadable: bool = True
     acc_min: int | None = None
     acc_max: int | None = None
@@ -90,8 +108,12 @@ class EngineConfig(WindowConfig):
         for name, lowest, highest in (("m", 1, 255), ("n", 1, 255), ("phi_bits", 2, 32)):
             check_integer(name, getattr(self, name), lowest, highest)
         check_boolean("loadable", self.loadable)
+        check_boolean("mask_code", self.mask_code)
         _choice("base", self.base, BASES)
         _choice("datapath", self.datapath, DATAPATHS)
+        _choice("target", self.target, TARGETS)
+        if self.loadable and self.mask_code:
+            raise ValueError("mask_code must be False for a loadable engine, not True")
         self._check_acc()
         if self.loadable and self.threshold_bits > 32:
             raise ValueError(
@@ -118,8 +140,13 @@ class EngineConfig(WindowConfig):
 
     @property
     def code_bits(self) -> int:
-        """Bits of an activation code ``0..n``."""
-        return unsigned_bits(self.n)
+        """Bits of an activation code ``0..n``, and of the code of masked elements."""
+        return unsigned_bits(self.n + self.mask_code)
+
+    @property
+    def blank_code(self) -> int:
+        """Activation code of padding and of surplus lanes."""
+        return self.n + 1 if self.mask_code else 0
 
     @property
     def weight_code_bits(self) -> int:
@@ -185,7 +212,9 @@ class EngineConfig(WindowConfig):
         channels, height, width = node.shape_in
         options.setdefault("loadable", False)
         if not options["loadable"]:
-            options["acc_min"], options["acc_max"] = LayerParameters.from_node(node).acc_range()
+            parameters = LayerParameters.from_node(node)
+            options["acc_min"], options["acc_max"] = parameters.acc_range()
+            options["mask_code"] = bool(parameters.phi[:, 0].any())
         return cls(
             in_channels=channels,
             out_channels=node.shape_out[0],

@@ -15,7 +15,7 @@ from pa_hdl.config import EngineConfig
 from pa_hdl.emit import add_submodule
 from pa_hdl.loader import Loader
 from pa_hdl.memory import Ram
-from pa_hdl.parameters import LayerParameters, weight_words
+from pa_hdl.parameters import LayerParameters, blank_column
 from pa_hdl.schedule import Schedule
 from pa_hdl.window import Window
 from pa_hdl.windowed import WindowNode
@@ -61,6 +61,7 @@ class Engine(WindowNode):
             )
         if parameters is not None:
             parameters.check(config)
+        dot.DATAPATHS[config.datapath].check(config, parameters)
         self.parameters = parameters
         members: dict[str, Any] = {}
         if config.loadable:
@@ -90,28 +91,23 @@ class Engine(WindowNode):
         bounds = np.where(flip[..., 0], bounds, parameters.thresholds[..., None])[..., None]
         codes = (ordered >= bounds).sum(axis=1)
         top, bottom, left, right = config.pad
-        codes = np.pad(codes, ((0, 0), (top, bottom), (left, right)))
+        border = ((0, 0), (top, bottom), (left, right))
+        codes = np.pad(codes, border, constant_values=config.blank_code)
+        table = blank_column(config, parameters.phi)
         acc = np.zeros((config.out_channels, config.out_height, config.out_width), dtype=np.int64)
         for oy in range(config.out_height):
             for ox in range(config.out_width):
                 y, x = oy * config.stride[0], ox * config.stride[1]
                 taps = codes[:, y : y + config.kernel[0], x : x + config.kernel[1]]
-                acc[:, oy, ox] = parameters.phi[parameters.codes, taps[None]].sum(axis=(1, 2, 3))
+                acc[:, oy, ox] = table[parameters.codes, taps[None]].sum(axis=(1, 2, 3))
         return acc
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         config, parameters = self.config, self.parameters
         comparators = Comparators(config=config, parameters=parameters)
-        weights = Ram(
-            depth=config.folds_per_pixel,
-            width=config.weight_word_bits,
-            init=None if parameters is None else weight_words(config, parameters),
-            writable=config.loadable,
-            latency=Window.WEIGHT_LATENCY,
-            name="weights",
-        )
         product = dot.create(config, parameters)
+        weights = self._weights(product)
         guard, collector = self._place(
             m,
             platform,
@@ -122,6 +118,21 @@ class Engine(WindowNode):
         if config.loadable:
             self._add_loader(m, platform, guard, comparators, weights, product, collector)
         return m
+
+    def _weights(self, product: Any) -> Ram | None:
+        """The weight memory, unless the weights are part of the dot product."""
+        config, parameters = self.config, self.parameters
+        words = None if parameters is None else product.weight_words(config, parameters)
+        if words is None and not config.loadable:
+            return None
+        return Ram(
+            depth=config.folds_per_pixel,
+            width=len(product.weight.as_value()),
+            init=words,
+            writable=config.loadable,
+            latency=Window.WEIGHT_LATENCY,
+            name="weights",
+        )
 
     def _add_loader(
         self,

@@ -234,8 +234,13 @@ class WindowConfig(ConvGeometry):
 
     @property
     def code_bits(self) -> int:
-        """Bits of an element in the line buffer; 0 stands for padding."""
+        """Bits of an element in the line buffer."""
         raise NotImplementedError
+
+    @property
+    def blank_code(self) -> int:
+        """What stands for padding there."""
+        return 0
 
     @property
     def acc_bits(self) -> int:

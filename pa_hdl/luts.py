@@ -15,13 +15,15 @@ from amaranth.hdl import Shape
 from numpy.typing import NDArray
 
 from pa_hdl.config import EngineConfig, ceil_div
-from pa_hdl.dot import Plan
+from pa_hdl.datapaths.popcount import Plan
 from pa_hdl.popcount import AndPopcount, Popcount, range_shape
 
 __all__ = [
+    "adder_luts",
     "and_popcount_luts",
     "digit_multiplier_luts",
     "multiplier_luts",
+    "pair_luts",
     "popcount_luts",
     "popcount_pe_luts",
 ]
@@ -44,7 +46,8 @@ Of 8 bits by 4 to 12, synthesised.
 """
 
 
-def _adder(first: Shape, second: Shape) -> int:
+def adder_luts(first: Shape, second: Shape) -> int:
+    """LUTs of an adder of two operands."""
     narrow, wide = sorted((first, second), key=lambda shape: shape.width)
     return wide.width if narrow.signed else narrow.width
 
@@ -73,8 +76,13 @@ def popcount_luts(bits: int) -> int:
 
 def and_popcount_luts(bits: int) -> int:
     """LUTs that count the positions set in both of two words."""
+    return sum(pair_luts(bits))
+
+
+def pair_luts(bits: int) -> tuple[int, int]:
+    """The same, taken apart: LUTs that count groups of pairs, and those of the adders behind."""
     groups = _groups(bits, AndPopcount.GROUP**2)
-    return sum(_COUNT_PAIRS[size] for size in groups) + _count_tree(groups)
+    return sum(_COUNT_PAIRS[size] for size in groups), _count_tree(groups)
 
 
 def multiplier_luts(weight_bits: int, bits: int, *, signed: bool) -> float:
@@ -144,7 +152,7 @@ def _tree(plan: Plan, columns: Sequence[Sequence[bytes]]) -> int:
                 luts += _pairs_of_bits(plan, columns, one[0], other[0])
             else:
                 shapes = [range_shape(*plan.bound(*span)) for span in (one, other)]
-                luts += _adder(*shapes)
+                luts += adder_luts(*shapes)
         spans = [(pair[0][0], pair[-1][1]) for pair in pairs]
     return luts
 

@@ -10,12 +10,14 @@ from pa_hdl.config import EngineConfig
 
 __all__ = [
     "LayerParameters",
+    "blank_column",
     "coefficients",
     "pack",
     "pack_rows",
     "phi_index",
     "threshold_words",
     "unpack",
+    "weight_folds",
     "weight_words",
 ]
 
@@ -158,8 +160,11 @@ class LayerParameters:
                 raise ValueError(f"{name} must have shape {shape}, not {getattr(self, name).shape}")
         _within("codes", self.codes, 0, config.m)
         _within("phi", self.phi, -config.phi_limit, config.phi_limit)
-        if config.datapath == "popcount" and (self.phi[0].any() or self.phi[:, 0].any()):
-            raise ValueError("phi must have zeros in row and column 0 for the popcount datapath")
+        first = self.phi[:, 0][self.phi[:, 0] != 0]
+        if first.size and not config.mask_code:
+            raise ValueError(
+                f"mask_code must be set where column 0 of phi is not 0 but {int(first[0])}"
+            )
         low, high = config.act_range
         offset = self.flip[:, None].astype(np.int64)
         _within("thresholds", self.thresholds + offset, low, high + 1)
@@ -179,11 +184,15 @@ def _within(name: str, array: NDArray[np.int64], lowest: int, highest: int) -> N
         raise ValueError(f"{name} must be {lowest} to {highest}, not {int(outside[0])}")
 
 
-def weight_words(config: EngineConfig, parameters: LayerParameters) -> list[int]:
-    """Words of the weight memory, in address order: output fold, ky, kx, input fold.
+def blank_column(config: EngineConfig, phi: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Products of every activation code: phi, and zeros for the code of masked elements."""
+    return np.pad(phi, ((0, 0), (0, int(config.mask_code))))
 
-    Each holds the codes of one fold, PE by PE, the SIMD lanes of a PE side by side. Surplus PEs and
-    lanes have code 0.
+
+def weight_folds(config: EngineConfig, parameters: LayerParameters) -> NDArray[np.int64]:
+    """Weight codes (folds, PE, SIMD), folds in address order: output fold, ky, kx, input fold.
+
+    Surplus PEs and lanes have code 0.
     """
     kh, kw = config.kernel
     padded = np.zeros(
@@ -191,7 +200,16 @@ def weight_words(config: EngineConfig, parameters: LayerParameters) -> list[int]
     )
     padded[: config.out_channels, : config.in_channels] = parameters.codes
     folds = padded.reshape(config.out_folds, config.pe, config.in_folds, config.simd, kh, kw)
-    rows = folds.transpose(0, 4, 5, 2, 1, 3).reshape(config.folds_per_pixel, -1)
+    ordered = folds.transpose(0, 4, 5, 2, 1, 3)
+    return ordered.reshape(config.folds_per_pixel, config.pe, config.simd)
+
+
+def weight_words(config: EngineConfig, parameters: LayerParameters) -> list[int]:
+    """Words of a weight memory of plain codes, in address order.
+
+    Each holds the codes of one fold, PE by PE, the SIMD lanes of a PE side by side.
+    """
+    rows = weight_folds(config, parameters).reshape(config.folds_per_pixel, -1)
     return pack_rows(rows, config.weight_code_bits)
 
 

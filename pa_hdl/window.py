@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Const, Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -11,6 +11,7 @@ from pa_hdl.emit import add_submodule
 from pa_hdl.frame import advance
 from pa_hdl.geometry import ConvGeometry, WindowConfig
 from pa_hdl.memory import Ram
+from pa_hdl.parameters import pack
 from pa_hdl.popcount import delay
 from pa_hdl.scan import PixelScan, TapScan
 
@@ -110,7 +111,7 @@ class Window(wiring.Component):
     credit, take : there is room for another output; it is taken, :attr:`LATENCY` cycles before the
         fold that completes it
     weight_addr : index of the fold in its pixel, :attr:`WEIGHT_LATENCY` cycles before the fold
-    o_valid, first, last, o_codes : a fold; code 0 on padding
+    o_valid, first, last, o_codes : a fold; ``config.blank_code`` on padding
     """
 
     WEIGHT_LATENCY = 2
@@ -143,7 +144,8 @@ class Window(wiring.Component):
 
     @property
     def module_key(self) -> tuple[Any, ...]:
-        return (self.config.geometry, self.config.code_bits, self.rows)
+        config = self.config
+        return (config.geometry, config.code_bits, config.blank_code, self.rows)
 
     @property
     def module_name(self) -> str:
@@ -184,7 +186,9 @@ class Window(wiring.Component):
         wait = self.LATENCY - TapScan.LATENCY
         codes = Signal.like(self.o_codes, reset_less=True)
         padding = delay(m, "padding", taps.padding, self.READ)
-        m.d.sync += codes.eq(Mux(padding, 0, lines.read_data))
+        blank = [config.blank_code] * config.simd
+        blanks = Const(pack(blank, config.code_bits), len(lines.read_data))
+        m.d.sync += codes.eq(Mux(padding, blanks, lines.read_data))
         m.d.comb += [
             writer.reserve.eq(self.reserve),
             self.room.eq(writer.room),

@@ -12,6 +12,7 @@ from pa_hdl.geometry import WindowConfig
 from pa_hdl.nodes.stream import StreamShape
 from pa_hdl.nodes.timing import Curve, Passage
 from pa_hdl.passage import window_passage
+from pa_hdl.popcount import delay
 from pa_hdl.schedule import Schedule
 from pa_hdl.window import Window
 
@@ -150,4 +151,7 @@ class WindowNode(wiring.Component):
                 weights.read_addr.eq(window.weight_addr),
                 arithmetic.weight.eq(weights.read_data),
             ]
+        elif hasattr(arithmetic, "fold"):
+            fold = delay(m, "fold", window.weight_addr, Window.WEIGHT_LATENCY)
+            m.d.comb += arithmetic.fold.eq(fold)
         wiring.connect(m, collector.o, wiring.flipped(self.o))

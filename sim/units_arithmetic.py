@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pa_hdl.bases import BaseDecoder
 from pa_hdl.comparators import Comparators, Encoder
 from pa_hdl.config import EngineConfig
-from pa_hdl.dot import PhiStore, PopcountDot, PopcountPe
+from pa_hdl.datapaths.popcount import PhiStore, PopcountDot, PopcountPe
 from pa_hdl.memory import Ram
 from pa_hdl.parameters import LayerParameters
 from pa_hdl.popcount import AndPopcount, Popcount, SumTree
@@ -332,9 +332,7 @@ def _phi_store(rng: random.Random, base: str) -> Unit:
 def _ram(rng: random.Random, latency: int) -> Unit:
     depth, width = 11, 9
     contents = [rng.getrandbits(width) for _ in range(depth)]
-    dut = Ram(
-        depth=depth, width=width, init=contents, writable=True, latency=latency, name="words"
-    )
+    dut = Ram(depth=depth, width=width, init=contents, writable=True, latency=latency, name="words")
     script: dict[str, list[int]] = {
         "read_addr": [],
         "write_en": [],

@@ -48,7 +48,9 @@ def direct(config, parameters, image):
     thresholds = parameters.thresholds[:, :, None, None]
     flip = parameters.flip[:, None, None, None]
     codes = np.where(flip, acts <= thresholds, acts >= thresholds).sum(axis=1)
-    padded = np.pad(codes, ((0, 0), config.pad[:2], config.pad[2:]))
+    border = ((0, 0), config.pad[:2], config.pad[2:])
+    padded = np.pad(codes, border, constant_values=config.n + 1)
+    phi = np.pad(parameters.phi, ((0, 0), (0, 1)))  # padding counts nothing
     acc = np.zeros((config.out_channels, config.out_height, config.out_width), dtype=np.int64)
     for ky in range(config.kernel[0]):
         for kx in range(config.kernel[1]):
@@ -57,7 +59,7 @@ def direct(config, parameters, image):
             taps = padded[:, rows, columns][:, : config.out_height, : config.out_width]
             for o in range(config.out_channels):
                 for c in range(config.in_channels):
-                    acc[o] += parameters.phi[parameters.codes[o, c, ky, kx]][taps[c]]
+                    acc[o] += phi[parameters.codes[o, c, ky, kx]][taps[c]]
     return acc
 
 

@@ -9,7 +9,8 @@ import pytest
 from hdl_bench import simulate
 
 from pa_hdl.config import EngineConfig
-from pa_hdl.dot import PhiStore, PopcountDot, create
+from pa_hdl.datapaths.popcount import PhiStore, PopcountDot
+from pa_hdl.dot import create
 from pa_hdl.emit import ModuleLibrary
 from pa_hdl.parameters import LayerParameters, pack, unpack
 

@@ -97,7 +97,7 @@ def test_acc_range_is_reached_and_includes_masked_taps():
         (dict(codes=np.zeros((3, 3, 1, 1), int)), r"codes must have shape \(3, 3, 2, 1\), not"),
         (dict(codes=np.full((3, 3, 2, 1), 3)), "codes must be 0 to 2, not 3"),
         (dict(phi=np.full((3, 4), -128)), "phi must be -127 to 127, not -128"),
-        (dict(phi=np.ones((3, 4), int)), "phi must have zeros in row and column 0"),
+        (dict(phi=np.ones((3, 4), int)), "mask_code must be set where column 0 of phi is not 0 but 1"),
         (dict(thresholds=np.full((3, 3), 257)), "thresholds must be 0 to 256, not 257"),
         (dict(thresholds=np.array([[5, 4, 6]] * 3)), "thresholds must ascend"),
         (

@@ -1,0 +1,1 @@
+"""Dot products of codes: interchangeable hardware of equal integers."""
