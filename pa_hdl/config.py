@@ -18,7 +18,7 @@ __all__ = [
 BASES = ("onehot", "thermometer")
 """Ways to spell an activation code in bits; both give the same accumulators."""
 
-DATAPATHS = ("popcount", "lookup", "gated", "inside")
+DATAPATHS = ("popcount", "compressor", "lookup", "gated", "shared", "inside")
 """Names of the interchangeable dot products (:data:`pa_hdl.dot.DATAPATHS` holds the hardware)."""
 
 TARGETS = ("generic", "xc7", "ecp5", "ice40")

@@ -11,8 +11,10 @@ for.
 from typing import Any
 
 from pa_hdl.config import EngineConfig
+from pa_hdl.datapaths.compressor import CompressorDot
 from pa_hdl.datapaths.inside import InsideDot
 from pa_hdl.datapaths.popcount import PopcountDot
+from pa_hdl.datapaths.shared import SharedDot
 from pa_hdl.datapaths.table_dot import GatedDot, LookupDot
 from pa_hdl.parameters import LayerParameters
 
@@ -20,8 +22,10 @@ __all__ = ["DATAPATHS", "create"]
 
 DATAPATHS: dict[str, Any] = {
     "popcount": PopcountDot,
+    "compressor": CompressorDot,
     "lookup": LookupDot,
     "gated": GatedDot,
+    "shared": SharedDot,
     "inside": InsideDot,
 }
 """Datapath of each name that :class:`~pa_hdl.config.EngineConfig` accepts."""
