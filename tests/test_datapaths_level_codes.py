@@ -4,8 +4,11 @@ import random
 
 import pytest
 
-from pa_hdl.datapaths.level_codes import LevelCodes, choose_codes
+from pa_hdl.config import EngineConfig
+from pa_hdl.datapaths.level_codes import LevelCodes, choose_codes, plain_codes
+from pa_hdl.datapaths.table_dot import GatedDot, LookupDot
 from pa_hdl.datapaths.table_split import TermSplit
+from pa_hdl.parameters import LayerParameters
 
 
 def product_rows(levels, entries, seed):
@@ -49,3 +52,33 @@ def test_other_tables_keep_their_order_and_start_at_zero(levels, entries):
 
 def test_spare_codes_repeat_a_level():
     assert choose_codes(((1, 2), (3, 5), (0, -4))) == LevelCodes((0, 1, 2, 2), (-1, -3, 4))
+
+
+@pytest.mark.parametrize("target", ["xc7", "ecp5"])
+@pytest.mark.parametrize(("m", "n"), [(1, 1), (4, 5), (6, 7), (8, 7)])
+def test_dot_products_read_phi_whatever_the_codes(m, n, target):
+    config = EngineConfig(
+        in_channels=4,
+        out_channels=2,
+        height=4,
+        width=4,
+        m=m,
+        n=n,
+        simd=2,
+        pe=1,
+        loadable=False,
+        target=target,
+    )
+    parameters = LayerParameters.seeded(config, 1)
+    for kind in (GatedDot, LookupDot):
+        coding = kind.coding_of(config, parameters)
+        for level in range(m + 1):
+            row = coding.fields[level] % (1 << coding.row_bits)
+            held = coding.fields[level] >> coding.row_bits
+            for act in range(n + 1):
+                entry = coding.table[row << config.code_bits | (0 if held else act)]
+                assert entry + coding.shifts[level] == parameters.phi[level, act]
+
+
+def test_plain_codes_are_kept_in_order():
+    assert plain_codes([[5, 7], [-1, 2]]) == LevelCodes((0, 1), (-5, 1))

@@ -16,10 +16,10 @@ from functools import cache
 
 from pa_hdl.config import unsigned_bits
 
-__all__ = ["LevelCodes", "choose_codes"]
+__all__ = ["LevelCodes", "choose_codes", "plain_codes"]
 
 _INDEX_BITS = 6
-_STEPS = 30_000
+_STEPS = 25_000
 _HOT, _COLD = 0.2, 0.01
 _FULL = 1.0
 
@@ -48,22 +48,28 @@ class LevelCodes:
         return tuple(value + self.offsets[level] for level in self.levels for value in rows[level])
 
 
+def plain_codes(rows: Sequence[Sequence[int]]) -> LevelCodes:
+    """Codes that are the levels in their order, and offsets that let each row start at 0."""
+    codes = range(1 << (len(rows) - 1).bit_length())
+    levels = tuple(min(code, len(rows) - 1) for code in codes)
+    return LevelCodes(levels, tuple(-min(row) for row in rows))
+
+
 @cache
 def choose_codes(rows: tuple[tuple[int, ...], ...]) -> LevelCodes:
     """Codes and offsets for a table of a row for each level.
 
-    Entries are no wider than the widest row. Where lookups of six index bits are not at stake, the
-    codes are the levels in their order, and every row starts at 0; otherwise both are searched for
-    by simulated annealing from a fixed seed, in less than a second.
+    Entries are no wider than the widest row. Where no lookup of six index bits is at stake, these
+    are :func:`plain_codes`; otherwise codes and offsets are searched for by simulated annealing
+    from a fixed seed, in about a second.
 
     Parameters
     ----------
     rows : tuple of tuples of :class:`int`
         Table of each level; as many entries as activation codes, a power of two.
     """
-    codes = 1 << (len(rows) - 1).bit_length()
-    levels = tuple(min(code, len(rows) - 1) for code in range(codes))
-    plain = LevelCodes(levels, tuple(-min(row) for row in rows))
+    plain = plain_codes(rows)
+    codes = len(plain.levels)
     if codes * len(rows[0]) != 1 << _INDEX_BITS:
         return plain
     return _Search(rows, codes).run(plain)

@@ -18,7 +18,7 @@ from amaranth.lib.wiring import In, Out
 from numpy.typing import NDArray
 
 from pa_hdl.config import EngineConfig, signed_bits, unsigned_bits
-from pa_hdl.datapaths.level_codes import choose_codes
+from pa_hdl.datapaths.level_codes import LevelCodes, choose_codes, plain_codes
 from pa_hdl.datapaths.signature import control, dot_signature
 from pa_hdl.datapaths.table_sums import TABLE_SUMS
 from pa_hdl.emit import add_submodule
@@ -305,6 +305,14 @@ class TableDot(wiring.Component):
         return m
 
 
+def _spelled(config: EngineConfig, rows: NDArray[np.int64]) -> tuple[LevelCodes, tuple[int, ...]]:
+    """Codes of the rows of a table, and its entries by code and activation code."""
+    acts = np.minimum(np.arange(1 << config.code_bits), rows.shape[1] - 1)
+    padded = tuple(map(tuple, rows[:, acts].tolist()))
+    codes = choose_codes(padded) if config.target == "xc7" else plain_codes(padded)
+    return codes, codes.table(padded)
+
+
 class LookupDot(TableDot):
     """``acc = sum_k phi[w_k][a_k]``, a table indexed by weight and activation code.
 
@@ -318,15 +326,15 @@ class LookupDot(TableDot):
 
     @classmethod
     def coding_of(cls, config: EngineConfig, parameters: LayerParameters) -> Coding:
-        """How weights are spelled: by their codes."""
-        rows = blank_column(config, parameters.phi)
-        lowest = rows.min(axis=1)
+        """How weights are spelled: by the row of the table."""
+        codes, table = _spelled(config, blank_column(config, parameters.phi))
+        bits = cls.row_bits(config)
         return Coding(
-            fields=tuple(range(config.m + 1)),
-            field_bits=config.weight_code_bits,
-            row_bits=config.weight_code_bits,
-            table=lookup_table(rows - lowest[:, None], config.code_bits),
-            shifts=tuple(lowest.tolist()),
+            fields=tuple(map(codes.code_of, range(config.m + 1))),
+            field_bits=bits,
+            row_bits=bits,
+            table=table,
+            shifts=tuple(-offset for offset in codes.offsets),
         )
 
 
@@ -354,11 +362,8 @@ class GatedDot(TableDot):
     @classmethod
     def coding_of(cls, config: EngineConfig, parameters: LayerParameters) -> Coding:
         """How weights are spelled: row of the table, and whether there is no weight at all."""
-        rows = blank_column(config, parameters.phi)[1:]
-        entries = 1 << config.code_bits
-        padded = rows[:, np.minimum(np.arange(entries), rows.shape[1] - 1)].tolist()
-        codes = choose_codes(tuple(map(tuple, padded)))
-        table, bits = codes.table(padded), cls.row_bits(config)
+        codes, table = _spelled(config, blank_column(config, parameters.phi)[1:])
+        bits = cls.row_bits(config)
         return Coding(
             fields=(1 << bits, *map(codes.code_of, range(config.m))),
             field_bits=bits + 1,

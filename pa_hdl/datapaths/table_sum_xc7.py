@@ -217,7 +217,7 @@ class Xc7TableSum(TableSum):
                 term, single = self._sum.singles[at].pop()
                 function = widened(single.function, len(single.chosen))
                 index = Cat(*(indices[term][bit] for bit in single.chosen))
-                chosen.append(delay(m, f"{name}_{place}_index", index, time, reset=time > 1))
+                chosen.append(delay(m, f"{name}_{place}_index", index, time, reset=True))
             positions.append(Position(column.bits, function, column.starts))
         cell = self.cells.carry_save(positions=tuple(positions))
         add_submodule(m, platform, name, cell)
@@ -249,4 +249,4 @@ class Xc7TableSum(TableSum):
         """A bit when it is needed. With a reset, synthesis spends no LUTs on shift registers."""
         if isinstance(bit.value, Const):
             return bit.value
-        return delay(m, name, bit.value, time - bit.ready, reset=time - bit.ready > 1)
+        return delay(m, name, bit.value, time - bit.ready, reset=True)
