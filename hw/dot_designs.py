@@ -6,8 +6,8 @@ import re
 
 from amaranth.lib import wiring
 
-from pa_hdl import dot
 from pa_hdl.config import EngineConfig
+from pa_hdl.dot import create
 from pa_hdl.emit import ModuleLibrary
 from pa_hdl.parameters import LayerParameters
 
@@ -33,7 +33,7 @@ def dot_design(
     name : :class:`str`
         Name of the top module, prefix of all others, and of the files.
     """
-    return component_design(dot.create(config, parameters), name=name)
+    return component_design(create(config, parameters), name=name)
 
 
 def component_design(component: wiring.Component, *, name: str, unit: str = "dot") -> Design:

@@ -16,7 +16,8 @@ from tqdm import tqdm
 from pa_hdl.arguments import OneLineParser
 from pa_hdl.files import whole_files
 
-from . import report
+from . import datapath, report
+from .datapath import Finding
 from .designs import Built, Case, cases
 from .flow import UnitFigures, synthesise
 from .targets import TARGETS
@@ -47,7 +48,7 @@ def _parser() -> argparse.ArgumentParser:
         "--reports",
         type=Path,
         default=Path("build/reports"),
-        help="folder of synth.json, synth.md and synth.svg (default: build/reports)",
+        help="folder of synth.* and datapath.* (default: build/reports)",
     )
     parser.add_argument(
         "--cache",
@@ -113,8 +114,22 @@ def _run(
     return built, found
 
 
+def _run_datapaths(targets: Sequence[str], jobs: int, cache: Path) -> list[Finding]:
+    """Generate and synthesise every datapath and rival."""
+    chosen = datapath.datapath_cases(targets)
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        futures = {pool.submit(datapath.measure, case, cache): case for case in chosen}
+        try:
+            bar = tqdm(as_completed(futures), total=len(futures), unit="datapath", disable=None)
+            found = {futures[future]: future.result() for future in bar}
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    return [found[case] for case in chosen]
+
+
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the matrix, print the table, write the reports."""
+    """Run the matrix, print the tables, write the reports."""
     args = _parser().parse_args(argv)
     targets = [name for name in TARGETS if args.target is None or name in args.target]
     try:
@@ -127,15 +142,18 @@ def main(argv: Sequence[str] | None = None) -> int:
                 for unit, each in figures.items():
                     paths.append(f"{target} {case.name} {unit}, LUTs: {each.lut_path}")
                     paths.append(f"{target} {case.name} {unit}, carry: {each.carry_path}")
+        findings = _run_datapaths(targets, args.jobs, args.cache)
         with whole_files() as write:
             write(args.reports / "synth.json", report.as_json(rows))
             write(args.reports / "synth.md", report.markdown(rows, paths, "synth.svg"))
             write(args.reports / "synth.svg", report.plot(rows))
+        summary = datapath.write(args.reports, findings, targets)
     except (RuntimeError, ValueError, OSError) as error:
         print(f"python -m hw.synth: {error}", file=sys.stderr)
         return 1
     print(report.table(rows))
-    print(f"\nwritten: {args.reports}/synth.json, synth.md, synth.svg")
+    print(f"\n{summary}")
+    print(f"\nwritten: {args.reports}/synth.json, synth.md, synth.svg, datapath.json, datapath.md")
     return 0
 
 

@@ -1,30 +1,25 @@
 """What components take of a 7-series device, by formulas: no synthesis is run.
 
-Arithmetic is counted by its structure (:mod:`pa_hdl.luts`), memories by what Yosys weighs against
-each other, and what leads a window over an image as a constant. Constants come from small engines
-and nodes synthesised by the flow of ``hw/``; ``python -m hw.area`` shows how far all of this is
-from synthesis, also of what the constants were not taken from.
+PA engines are :mod:`pa_hdl.cost`'s. Of the other nodes arithmetic is counted by its structure
+(:mod:`pa_hdl.luts`), memories by what Yosys weighs against each other, and what leads a window over
+an image as a constant. Constants come from small nodes synthesised by the flow of ``hw/``; ``python
+-m hw.area`` shows how far all of this is from synthesis, also of what the constants were not taken
+from.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil, lcm
 from typing import Any
 
-from numpy.typing import NDArray
-
+from pa_hdl import cost
 from pa_hdl.config import EngineConfig, ceil_div
+from pa_hdl.cost_memory import place_memory
 from pa_hdl.engine import Engine
 from pa_hdl.geometry import ConvGeometry
-from pa_hdl.luts import (
-    Table,
-    digit_multiplier_luts,
-    multiplier_luts,
-    popcount_luts,
-    popcount_pe_luts,
-)
+from pa_hdl.luts import digit_multiplier_luts, multiplier_luts
 from pa_hdl.nodes.add import Add
 from pa_hdl.nodes.concat import Concat
 from pa_hdl.nodes.fifo import Fifo
@@ -34,12 +29,12 @@ from pa_hdl.nodes.multiply import MultiplyEngine
 from pa_hdl.nodes.pool import Pool
 from pa_hdl.nodes.rescale import Rescale
 from pa_hdl.nodes.width import WidthConverter
-from pa_hdl.parameters import coefficients
+from pa_hdl.parameters import LayerParameters
+from pa_hdl.schedule import Schedule
 
 __all__ = [
     "Area",
     "add_area",
-    "coefficient_table",
     "concat_area",
     "engine_area",
     "estimate",
@@ -51,11 +46,6 @@ __all__ = [
     "rescale_area",
     "width_area",
 ]
-
-
-def coefficient_table(phi: NDArray[Any], base: str) -> Table:
-    """Coefficients of the lanes of a PE, for :func:`engine_area`."""
-    return tuple(tuple(row) for row in coefficients(phi, base).tolist())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,17 +79,14 @@ class Area:
         return self.luts + LUTS_PER_BLOCK * self.block_rams
 
 
+TARGET = "xc7"
+"""Device family whose LUTs are counted."""
+
 LUTS_PER_BLOCK = 400
 """LUTs of a 7-series device for each of its blocks of memory: Zynq 7045, 218 600 and 545."""
 
 _CONTROL, _MASKED = 140, 25
 """LUTs of the guard and of the counters that lead a window over an image, and of padding."""
-
-_BLOCKS = ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))
-"""Words and bits of a block of 18 Kbit."""
-
-_BLOCK_COST, _DISTRIBUTED_COST, _CONSTANTS_PER_COST = 129, 8, 16
-"""What Yosys weighs: a block, four LUTs of distributed memory, bits of contents in logic."""
 
 
 def memory_area(depth: int, width: int, *, writable: bool, block: bool = False) -> Area:
@@ -107,19 +94,8 @@ def memory_area(depth: int, width: int, *, writable: bool, block: bool = False) 
 
     ``block`` puts it in block RAM, as weights are, whatever Yosys would choose.
     """
-    bits = depth * width
-    halves = min(ceil_div(depth, words) * ceil_div(width, each) for words, each in _BLOCKS)
-    if not block and writable:
-        banks = ceil_div(depth, 64)
-        units = ceil_div(width, 6) if depth <= 32 else banks * ceil_div(width, 3)
-        choice = (banks - 1) * width
-        if units * _DISTRIBUTED_COST + choice < halves * _BLOCK_COST:
-            return Area(luts=4 * units + choice, bits=bits)
-    elif not block and bits < halves * _BLOCK_COST * _CONSTANTS_PER_COST:
-        # Few words have few different columns; of many, each LUT holds 64 bits.
-        columns = min(width, 2**depth - depth - 2) if depth < 16 else width
-        return Area(luts=max(0, columns) * ceil_div(depth, 64), bits=bits)
-    return Area(block_rams=halves / 2, bits=bits)
+    placed = place_memory(TARGET, depth, width, writable=writable, block=block)
+    return Area(luts=placed.luts, block_rams=placed.blocks, bits=depth * width)
 
 
 def fifo_area(depth: int, width: int) -> Area:
@@ -137,25 +113,16 @@ def width_area(lanes_in: int, lanes_out: int, bits: int) -> Area:
     return Area(luts=8 + (both - lanes_out) * bits)
 
 
-def engine_area(config: EngineConfig, rows: int, table: Table) -> Area:
-    """A PA convolution with these coefficients whose line buffer has so many rows."""
-    pe = popcount_pe_luts(
-        config.m, config.n, config.phi_bits, config.base, config.simd, config.acc_bits, table
-    )
-    decoder = config.n * config.simd if config.n > 1 else 0
-    compared = _COMPARED if config.in_folds > 1 else _COMPARED_CONSTANT
-    comparators = config.simd * (
-        config.n * config.threshold_bits * compared + popcount_luts(config.n)
-    )
-    arithmetic = Area(luts=round(config.pe * pe + decoder + comparators))
-    thresholds = memory_area(config.in_folds, config.threshold_word_bits, writable=False)
-    weights = _weights(config, config.pe * config.simd * config.weight_code_bits)
-    window = _window(config, rows, config.code_bits, config.acc_bits)
-    return arithmetic + thresholds + weights + window
-
-
-_COMPARED, _COMPARED_CONSTANT = 0.65, 0.28
-"""LUTs of a bit of a comparison, with a threshold that is read and with a constant."""
+def engine_area(
+    config: EngineConfig, parameters: LayerParameters, *, rows: int | None = None
+) -> Area:
+    """A PA convolution; ``rows`` of its line buffer, where they are known."""
+    made = cost.estimate(replace(config, target=TARGET), parameters, rows=rows)
+    rows = Schedule(config).rows if rows is None else rows
+    bits = config.folds_per_pixel * config.weight_word_bits
+    bits += rows * config.width * config.in_folds * config.simd * config.code_bits
+    bits += config.in_folds * config.threshold_word_bits
+    return Area(luts=made.lut, block_rams=made.bram, bits=bits)
 
 
 def multiply_area(
@@ -248,11 +215,9 @@ def estimate(component: Any) -> Area:
 
 
 def _engine(engine: Engine) -> Area:
-    parameters = engine.parameters
-    if parameters is None:
+    if engine.parameters is None:
         raise TypeError("There is no area model of an engine that is loaded at run time")
-    table = coefficient_table(parameters.phi, engine.config.base)
-    return engine_area(engine.config, engine.schedule.rows, table)
+    return engine_area(engine.config, engine.parameters, rows=engine.schedule.rows)
 
 
 def _multiply(engine: MultiplyEngine) -> Area:

@@ -16,7 +16,6 @@ from pa_artifact.ranges import value_ranges
 from pa_hdl.area import (
     Area,
     add_area,
-    coefficient_table,
     concat_area,
     engine_area,
     global_pool_area,
@@ -27,6 +26,7 @@ from pa_hdl.area import (
 from pa_hdl.config import EngineConfig
 from pa_hdl.geometry import ConvGeometry
 from pa_hdl.network.blocks import is_engine
+from pa_hdl.parameters import LayerParameters
 from pa_hdl.popcount import range_shape
 
 __all__ = ["Candidate", "candidates", "limits", "stream_bits"]
@@ -170,10 +170,11 @@ def _windowed(geometry: ConvGeometry, folding: Mapping[str, int], area: Area) ->
 def _pa_conv(facts: _Facts) -> Iterator[Candidate]:
     node = facts.node
     whole = EngineConfig.from_node(node, simd=node.shape_in[0], pe=node.shape_out[0])
-    table = coefficient_table(node.tensors["phi"], whole.base)
+    parameters = LayerParameters.from_node(node)
     for folding in facts.folds:
         config = replace(whole, simd=folding["simd"], pe=folding["pe"])
-        yield _windowed(config, folding, engine_area(config, _rows(config), table))
+        area = engine_area(config, parameters, rows=_rows(config))
+        yield _windowed(config, folding, area)
 
 
 def _multiply(facts: _Facts) -> Iterator[Candidate]:

@@ -110,11 +110,9 @@ def _choice_luts(target: str, banks: int, width: int) -> int:
 def rom_luts(words: Sequence[int], width: int, target: str) -> int:
     """LUTs of a table in logic: one, or several, for each different bit that is no wire."""
     depth = len(words)
-    columns = {
-        sum(((word >> bit) & 1) << row for row, word in enumerate(words)) for bit in range(width)
-    }
-    wires = {0, (1 << depth) - 1} | {
-        sum(((row >> bit) & 1) << row for row in range(depth))
+    columns = set(zip(*(f"{word:0{width}b}" for word in words), strict=True))
+    wires = {("0",) * depth, ("1",) * depth} | {
+        tuple(str((row >> bit) & 1) for row in range(depth))
         for bit in range((depth - 1).bit_length())
     }
     return len(columns - wires) * ceil_div(depth, 1 << _LUT_BITS[target])

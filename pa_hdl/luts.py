@@ -8,15 +8,11 @@ operands vary, none where one is constant, and one for all bits beyond the sign 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
 
-import numpy as np
 from amaranth.hdl import Shape
-from numpy.typing import NDArray
 
-from pa_hdl.config import EngineConfig, ceil_div
-from pa_hdl.datapaths.popcount import Plan
-from pa_hdl.popcount import AndPopcount, Popcount, range_shape
+from pa_hdl.config import ceil_div
+from pa_hdl.popcount import AndPopcount, Popcount
 
 __all__ = [
     "adder_luts",
@@ -25,13 +21,10 @@ __all__ = [
     "multiplier_luts",
     "pair_luts",
     "popcount_luts",
-    "popcount_pe_luts",
 ]
 
 _CONSTANT_TREE = 0.7
 """Share of the adders that remains where a multiplier is constant; of random ones, synthesised."""
-
-Table = tuple[tuple[int, ...], ...]
 
 _COUNT = (0, 0, 2, 2, 3, 3, 3)
 """LUTs that count so many bits: one group of a :class:`~pa_hdl.popcount.Popcount`, synthesised."""
@@ -88,83 +81,6 @@ def pair_luts(bits: int) -> tuple[int, int]:
 def multiplier_luts(weight_bits: int, bits: int, *, signed: bool) -> float:
     """LUTs of a product of a signed weight, as Yosys builds it."""
     return (_SIGNED_ARRAY if signed else _ARRAY) * weight_bits * bits
-
-
-@cache
-def popcount_pe_luts(
-    m: int, n: int, phi_bits: int, base: str, simd: int, acc_bits: int, table: Table
-) -> int:
-    """LUTs of one output channel of the popcount datapath, with these coefficients."""
-    config = EngineConfig(
-        in_channels=simd,
-        out_channels=1,
-        height=1,
-        width=1,
-        kernel=(1, 1),
-        pad=(0, 0, 0, 0),
-        m=m,
-        n=n,
-        phi_bits=phi_bits,
-        base=base,
-        simd=simd,
-        pe=1,
-        loadable=False,
-    )
-    plan = Plan(config, table)
-    columns = [_columns(plan, term) for term in range(plan.terms)]
-    decoder = m * simd if m > 1 else 0
-    lanes = m * n * and_popcount_luts(simd)
-    return decoder + lanes + _products(plan, columns) + _tree(plan, columns) + acc_bits
-
-
-def _columns(plan: Plan, term: int) -> list[bytes]:
-    """Each bit of a product as a truth table over its digit of the count; constant bits empty."""
-    lane, digit = divmod(term, plan.digits)
-    count_bits = plan.config.simd.bit_length() - digit * plan.digit_bits
-    counts = np.arange(1 << min(count_bits, plan.digit_bits))
-    values = plan.coefficient_range(lane)[0] * np.minimum(counts, plan.digit_range(digit)[-1])
-    return [_bit(values, bit) for bit in range(range_shape(*plan.term_range(term)).width)]
-
-
-def _bit(values: NDArray[np.int64], bit: int) -> bytes:
-    bits = (values >> bit) & 1
-    return bytes(bits.tolist()) if bits.any() and not bits.all() else b""
-
-
-def _products(plan: Plan, columns: Sequence[Sequence[bytes]]) -> int:
-    """A table for each distinct bit of a product that is not a bit of the count itself."""
-    luts = 0
-    for bits in columns:
-        distinct = {bit for bit in bits if bit}
-        size = max((len(bit) for bit in distinct), default=1)
-        luts += len(distinct - {_bit(np.arange(size), place) for place in range(size.bit_length())})
-    return luts
-
-
-def _tree(plan: Plan, columns: Sequence[Sequence[bytes]]) -> int:
-    """Adders over the products. Bits of a product that are equal make equal LUTs of a sum."""
-    luts = 0
-    spans = [(term, term + 1) for term in range(plan.terms)]
-    while len(spans) > 1:
-        pairs = [spans[at : at + 2] for at in range(0, len(spans), 2)]
-        for one, other in (pair for pair in pairs if len(pair) == 2):
-            if one[1] - one[0] == 1:
-                luts += _pairs_of_bits(plan, columns, one[0], other[0])
-            else:
-                shapes = [range_shape(*plan.bound(*span)) for span in (one, other)]
-                luts += adder_luts(*shapes)
-        spans = [(pair[0][0], pair[-1][1]) for pair in pairs]
-    return luts
-
-
-def _pairs_of_bits(plan: Plan, columns: Sequence[Sequence[bytes]], first: int, second: int) -> int:
-    width = max(len(columns[first]), len(columns[second]))
-    extended = []
-    for term in (first, second):
-        bits = list(columns[term])
-        top = bits[-1] if bits and plan.term_range(term)[0] < 0 else b""
-        extended.append(bits + [top] * (width - len(bits)))
-    return len({pair for pair in zip(*extended, strict=True) if all(pair)})
 
 
 def digit_multiplier_luts(

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from nodes_bench import stream_shape
 
-from pa_hdl.area import LUTS_PER_BLOCK, Area, coefficient_table, engine_area, estimate, memory_area
+from pa_hdl import cost
+from pa_hdl.area import LUTS_PER_BLOCK, Area, engine_area, estimate, memory_area
 from pa_hdl.config import EngineConfig
 from pa_hdl.engine import Engine
 from pa_hdl.nodes.add import Add
@@ -25,22 +26,17 @@ from pa_hdl.parameters import LayerParameters
 WIDE, NARROW = stream_shape(16, 14, 14, 8, 10), stream_shape(16, 14, 14, 2, 10)
 
 
-def engine_config(**options):
-    base = dict(in_channels=64, out_channels=64, height=16, width=16, simd=32, pe=8)
-    return EngineConfig(**base, loadable=False, **options)
-
-
-@pytest.mark.parametrize(
-    ("m", "n", "luts"), [(1, 1, 1310), (3, 3, 7918), (4, 5, 16026), (8, 7, 39977)]
-)
-def test_engines_that_nothing_was_taken_from(m, n, luts):
-    """The engines of ``make synth``, 32 x 8, as its report has them."""
-    config = engine_config(m=m, n=n)
+def test_an_engine_is_what_the_cost_model_says():
+    config = EngineConfig(
+        in_channels=16, out_channels=16, height=14, width=14, m=2, n=3, simd=4, pe=4, loadable=False
+    )
     parameters = LayerParameters.seeded(config, 1)
-    low, high = parameters.acc_range()
-    config = replace(config, acc_min=low, acc_max=high)
-    table = coefficient_table(parameters.phi, config.base)
-    assert engine_area(config, 5, table).luts == pytest.approx(luts, rel=0.05)
+    engine = Engine(config, parameters)
+    area = estimate(engine)
+    made = cost.estimate(replace(config, target="xc7"), parameters)
+    assert (area.luts, area.block_rams) == (made.lut, made.bram)
+    assert area.bits == 9 * 4 * 4 * 32 + engine.schedule.rows * 14 * 4 * 8 + 4 * 4 * (3 * 10 + 1)
+    assert engine_area(config, parameters, rows=engine.schedule.rows) == area
 
 
 @pytest.mark.parametrize(

@@ -6,12 +6,11 @@ from pa_hdl.luts import (
     and_popcount_luts,
     digit_multiplier_luts,
     multiplier_luts,
+    pair_luts,
     popcount_luts,
-    popcount_pe_luts,
 )
 
 PAIRS = {1: 1, 2: 2, 3: 2, 4: 5, 8: 11, 9: 15, 12: 20, 16: 28, 24: 45, 27: 53, 32: 64, 64: 133}
-TABLE = ((-8, -61, -99), (1, 10, 16))
 
 
 @pytest.mark.parametrize("bits", PAIRS)
@@ -40,17 +39,7 @@ def test_digit_multiplier():
     assert digit_multiplier_luts(16, 16, 26, 12) < digit_multiplier_luts(16, 16, 26, 28)
 
 
-def pe(simd, table=TABLE):
-    return popcount_pe_luts(2, 3, 8, "onehot", simd, 14, table)
-
-
-def test_a_processing_element_grows_with_its_lanes():
-    sizes = [pe(simd) for simd in (1, 2, 4, 8, 16, 32, 64)]
-    assert sizes == sorted(sizes)
-    assert sizes[-1] < 64 * sizes[0], "wide ones share their adders"
-
-
-def test_coefficients_decide():
-    zero = ((0, 0, 0), (0, 0, 0))
-    powers = ((1, 2, 4), (8, 16, 32))
-    assert pe(8, zero) < pe(8, powers) < pe(8)
+@pytest.mark.parametrize("bits", PAIRS)
+def test_counts_are_groups_and_adders(bits):
+    assert sum(pair_luts(bits)) == and_popcount_luts(bits)
+    assert (pair_luts(bits)[1] == 0) == (bits <= 9)

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from hw import synth
+from hw import datapath, datapath_cases, synth
 from hw.designs import Built, Case
 from hw.flow import FlowError, UnitFigures
 from hw.report import COLUMNS
@@ -36,7 +36,15 @@ def quick(monkeypatch):
             for target in targets
         }
 
+    def run_datapaths(targets, jobs, cache):
+        built = datapath_cases.Built(design=None, latency=7, acc_bits=16, predicted=90)
+        return [
+            datapath.Finding(case=case, built=built, figures=FIGURES)
+            for case in datapath.datapath_cases(targets)
+        ]
+
     monkeypatch.setattr(synth, "_run", run)
+    monkeypatch.setattr(synth, "_run_datapaths", run_datapaths)
 
 
 def test_writes_every_row(quick, tmp_path, capsys):
@@ -58,13 +66,19 @@ def test_writes_every_row(quick, tmp_path, capsys):
     assert (rows[0]["latency_cycles"], rows[1]["latency_cycles"]) == (70, 11)
     assert "xc7 m4n5 dot, LUTs: a -> b" in (tmp_path / "reports/synth.md").read_text()
     assert (tmp_path / "reports/synth.svg").read_text().startswith("<?xml")
-    assert "xc7" in capsys.readouterr().out
+    rows = json.loads((tmp_path / "reports/datapath.json").read_text())["rows"]
+    assert {row["target"] for row in rows} == set(TARGETS)
+    assert (tmp_path / "reports/datapath.md").read_text().startswith("# Datapaths and their rivals")
+    out = capsys.readouterr().out
+    assert "xc7" in out
+    assert "7-series LUT6 a PA-MAC" in out
 
 
 def test_targets_can_be_chosen(quick, tmp_path):
     assert synth.main(["--reports", str(tmp_path), "--target", "ice40", "--target", "xc7"]) == 0
-    rows = json.loads((tmp_path / "synth.json").read_text())["rows"]
-    assert list(dict.fromkeys(row["target"] for row in rows)) == ["xc7", "ice40"]
+    for name in ("synth.json", "datapath.json"):
+        rows = json.loads((tmp_path / name).read_text())["rows"]
+        assert list(dict.fromkeys(row["target"] for row in rows)) == ["xc7", "ice40"]
 
 
 @pytest.mark.parametrize(
@@ -95,6 +109,14 @@ def test_failed_synthesis_is_one_line_and_writes_nothing(monkeypatch, tmp_path, 
     assert synth.main(["--reports", str(tmp_path / "reports")]) == 1
     assert capsys.readouterr().err == "python -m hw.synth: Can't open it (log: x.log)\n"
     assert not (tmp_path / "reports").exists()
+
+
+def test_a_damaged_report_is_one_line(quick, tmp_path, capsys):
+    (tmp_path / "datapath.json").write_text("{")
+    assert synth.main(["--reports", str(tmp_path)]) == 1
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "is no datapath report" in error
 
 
 def test_unwritable_reports_are_one_line(quick, tmp_path, capsys):
