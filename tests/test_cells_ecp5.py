@@ -19,6 +19,7 @@ ADDERS = [
     {"a": unsigned(1), "b": unsigned(1), "bits": 2},
     {"a": unsigned(7), "b": unsigned(7), "bits": 8, "a_parts": 2, "b_parts": 2},
     {"a": unsigned(5), "b": unsigned(8), "bits": 9, "a_parts": 2},
+    {"a": unsigned(7), "b": unsigned(8), "bits": 9, "b_parts": 2, "spare": 0x1B2E},
     {"a": signed(6), "b": signed(9), "bits": 10, "b_parts": 2},
     {"a": unsigned(11), "b": signed(12), "bits": 11},
 ]
@@ -126,6 +127,10 @@ def test_wrong_parameters_are_quoted():
         XorAdder(a=1, b=1, bits=2, b_parts=0)
     with pytest.raises(ValueError, match="bits must be 1 to 64, not 65"):
         XorAdder(a=1, b=1, bits=65)
+    with pytest.raises(ValueError, match="bits must be odd beside a spare LUT4, not 4"):
+        XorAdder(a=1, b=1, bits=4, spare=1)
+    with pytest.raises(ValueError, match="spare must be 0 to 65535, not -1"):
+        XorAdder(a=1, b=1, bits=5, spare=-1)
     with pytest.raises(ValueError, match="i_parts must be 1 to 2, not 5"):
         StartAdder(i=1, bits=2, i_parts=5)
     with pytest.raises(ValueError, match="start must be 0 to 15, not 16"):

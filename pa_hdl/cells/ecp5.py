@@ -8,17 +8,37 @@ where registers that hold the parts of a lookup of more than four inputs meet.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import reduce
 from operator import xor
 from typing import Any
 
-from amaranth.hdl import Cat, Const, Instance, Module, Mux, Shape, ShapeLike, Signal, Value
+from amaranth.hdl import (
+    Cat,
+    Const,
+    Instance,
+    Module,
+    Mux,
+    Shape,
+    ShapeLike,
+    Signal,
+    Value,
+    unsigned,
+)
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from pa_hdl.geometry import check_integer
+from pa_hdl.popcount import add_lookup
 
-__all__ = ["Ecp5StartAdder", "Ecp5XorAdder", "StartAdder", "XorAdder", "place_lookup"]
+__all__ = [
+    "Ecp5StartAdder",
+    "Ecp5XorAdder",
+    "Lookup4",
+    "StartAdder",
+    "XorAdder",
+    "place_lookup",
+]
 
 
 def _init(function: Callable[[int], int]) -> int:
@@ -31,10 +51,47 @@ _START_AT_0 = _init(lambda at: (0 if at & 2 else at) ^ (at >> 2) ^ (at >> 3))
 _START_AT_1 = _init(lambda at: (1 if at & 2 else at) ^ (at >> 2) ^ (at >> 3))
 
 
-def place_lookup(m: Module, name: str, index: Value, values: Sequence[int], bits: int) -> Value:
+@dataclass(frozen=True)
+class Lookup4:
+    """A LUT4 that is still to be placed: by itself, or in a half of a CCU2C that adds nothing.
+
+    Parameters
+    ----------
+    init : :class:`int`
+        Its contents.
+    inputs : four bits
+        Its inputs, A first.
+    out : one bit
+        Its output.
+    """
+
+    init: int
+    inputs: tuple[Value, ...]
+    out: Signal
+
+    def place(self, m: Module) -> None:
+        """As a cell of its own."""
+        pins = zip("ABCD", self.inputs, strict=True)
+        m.submodules[f"{self.out.name}_lut"] = Instance(
+            "LUT4",
+            ("p", "INIT", Const(self.init, 16)),
+            *(("i", pin, value) for pin, value in pins),
+            ("o", "Z", self.out),
+        )
+
+
+def place_lookup(
+    m: Module,
+    name: str,
+    index: Value,
+    values: Sequence[int],
+    bits: int,
+    waiting: list[Lookup4] | None = None,
+) -> Value:
     """Combinational table ``values[index]`` of at most four index bits, one LUT4 for each bit.
 
-    A bit that is constant, equal to another or to one of the index bits takes none.
+    A bit that is constant, equal to another or to one of the index bits takes none. LUTs are added
+    to those that are waiting, if there is such a list.
 
     Raises
     ------
@@ -46,31 +103,38 @@ def place_lookup(m: Module, name: str, index: Value, values: Sequence[int], bits
             "values must be one for each index of at most 4 bits, "
             f"not {len(values)} for {len(index)} bits"
         )
-    inputs = [*index, *[Const(0, 1)] * (4 - len(index))]
-    ports = [("i", pin, value) for pin, value in zip("ABCD", inputs, strict=True)]
+    inputs = (*index, *[Const(0, 1)] * (4 - len(index)))
     known: dict[int, Value] = {0x0000: Const(0, 1), 0xFFFF: Const(1, 1)}
     known |= dict(zip((0xAAAA, 0xCCCC, 0xF0F0, 0xFF00), index, strict=False))
     found: list[Value] = []
     for bit in range(bits):
         init = _init(lambda at, bit=bit: values[at % len(values)] >> bit)  # type: ignore[misc]
         if init not in known:
-            known[init] = Signal(name=f"{name}_{bit}")
-            m.submodules[f"{name}_lut_{bit}"] = Instance(
-                "LUT4", ("p", "INIT", Const(init, 16)), *ports, ("o", "Z", known[init])
-            )
+            known[init] = out = Signal(name=f"{name}_{bit}")
+            lookup = Lookup4(init, inputs, out)
+            if waiting is None:
+                lookup.place(m)
+            else:
+                waiting.append(lookup)
         found.append(known[init])
     return Cat(*found)
 
 
-def _place_chain(m: Module, halves: Sequence[tuple[Any, ...]], out: Value) -> None:
-    """Carry chain from ``(INIT, A, B, C, D)`` of each bit to the bits of ``out``."""
-    zero = Const(0, 1)
-    carry: Value = zero
+def _place_chain(
+    m: Module, halves: Sequence[tuple[Any, ...]], out: Value, spare: tuple[Any, ...] | None = None
+) -> None:
+    """Carry chain from ``(INIT, A, B, C, D)`` of each bit to the bits of ``out``.
+
+    If their number is odd, ``spare`` is looked up behind them, without the carry.
+    """
+    carry: Value = Const(0, 1)
     for place in range(0, len(halves), 2):
-        pair = [*halves[place : place + 2], (0, zero, zero, zero, zero)][:2]
+        pair = [*halves[place : place + 2], spare or (0, *Const(0, 4))][:2]
         ports: list[tuple[str, str, Any]] = [("i", "CIN", carry)]
         for half, (init, *pins) in enumerate(pair):
-            ports += [("p", f"INIT{half}", Const(init, 16)), ("p", f"INJECT1_{half}", "NO")]
+            apart = place + half == len(halves)
+            ports += [("p", f"INIT{half}", Const(init, 16))]
+            ports += [("p", f"INJECT1_{half}", "YES" if apart else "NO")]
             named = zip("ABCD", pins, strict=True)
             ports += [("i", f"{pin}{half}", value) for pin, value in named]
         sums, carry = Signal(2, name=f"sum_{place}"), Signal(name=f"carry_{place}")
@@ -100,11 +164,14 @@ class XorAdder(wiring.Component):
         Parts of each operand, 1 or 2.
     bits : :class:`int`
         Width of the sum, which wraps around.
+    spare : :class:`int`, optional
+        Contents of a LUT4 that has nothing to do with the sum; only if its width is odd.
 
     Members
     -------
     a, b : the parts
     o : the sum
+    spare_i, spare_o : inputs and output of the LUT4; only if there is one
 
     Raises
     ------
@@ -113,23 +180,36 @@ class XorAdder(wiring.Component):
     """
 
     def __init__(
-        self, *, a: ShapeLike, b: ShapeLike, bits: int, a_parts: int = 1, b_parts: int = 1
+        self,
+        *,
+        a: ShapeLike,
+        b: ShapeLike,
+        bits: int,
+        a_parts: int = 1,
+        b_parts: int = 1,
+        spare: int | None = None,
     ) -> None:
         self.bits = check_integer("bits", bits, 1, 64)
         self.a_shape, self.b_shape = Shape.cast(a), Shape.cast(b)
         self.a_parts = check_integer("a_parts", a_parts, 1, 2)
         self.b_parts = check_integer("b_parts", b_parts, 1, 2)
-        super().__init__(
-            {
-                "a": In(data.ArrayLayout(self.a_shape, a_parts)),
-                "b": In(data.ArrayLayout(self.b_shape, b_parts)),
-                "o": Out(bits),
-            }
-        )
+        if spare is not None:
+            check_integer("spare", spare, 0, 0xFFFF)
+            if bits % 2 == 0:
+                raise ValueError(f"bits must be odd beside a spare LUT4, not {bits!r}")
+        self.spare = spare
+        members: dict[str, Any] = {
+            "a": In(data.ArrayLayout(self.a_shape, a_parts)),
+            "b": In(data.ArrayLayout(self.b_shape, b_parts)),
+            "o": Out(bits),
+        }
+        if spare is not None:
+            members |= {"spare_i": In(4), "spare_o": Out(1)}
+        super().__init__(members)
 
     @property
     def module_key(self) -> tuple[Any, ...]:
-        return (self.a_shape, self.b_shape, self.bits, self.a_parts, self.b_parts)
+        return (self.a_shape, self.b_shape, self.bits, self.a_parts, self.b_parts, self.spare)
 
     @property
     def module_name(self) -> str:
@@ -147,6 +227,9 @@ class XorAdder(wiring.Component):
             b.eq(reduce(xor, self.b, Const(0))),
             self.o.eq(a + b),
         ]
+        if self.spare is not None:
+            values = [(self.spare >> at) & 1 for at in range(16)]
+            m.d.comb += self.spare_o.eq(add_lookup(m, "spare", self.spare_i, values, unsigned(1)))
         return m
 
 
@@ -159,7 +242,12 @@ class Ecp5XorAdder(XorAdder):
             *_two_parts(m, "a", self.a, self.bits),
             *_two_parts(m, "b", self.b, self.bits),
         ]
-        _place_chain(m, [(_PARITY, *bits) for bits in zip(*operands, strict=True)], self.o)
+        halves = [(_PARITY, *bits) for bits in zip(*operands, strict=True)]
+        if self.spare is None:
+            _place_chain(m, halves, self.o)
+        else:
+            out = Cat(self.o, self.spare_o)
+            _place_chain(m, halves, out, spare=(self.spare, *self.spare_i))
         return m
 
 

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from amaranth.hdl import Module, Shape, Signal, Value, unsigned
+from amaranth.hdl import Cat, Module, Shape, Signal, Value, unsigned
 
-from pa_hdl.cells.ecp5 import Ecp5StartAdder, Ecp5XorAdder, StartAdder, XorAdder
+from pa_hdl.cells.ecp5 import Ecp5StartAdder, Ecp5XorAdder, Lookup4, StartAdder, XorAdder
 from pa_hdl.emit import add_submodule
 from pa_hdl.popcount import range_shape, tree_levels
 
@@ -47,9 +47,20 @@ def _within(shape: Shape, bits: int) -> Shape:
 
 
 def add_pair(
-    m: Module, platform: Any, name: str, a: Operand, b: Operand, *, bits: int, adders: Adders
+    m: Module,
+    platform: Any,
+    name: str,
+    a: Operand,
+    b: Operand,
+    *,
+    bits: int,
+    adders: Adders,
+    waiting: list[Lookup4] | None = None,
 ) -> Operand:
-    """Registered sum of two operands modulo ``2**bits``, one cycle later."""
+    """Registered sum of two operands modulo ``2**bits``, one cycle later.
+
+    A sum of odd width takes in one of the lookups that are waiting.
+    """
     if not a.parts and not b.parts:
         return Operand()
     lowest, highest = a.lowest + b.lowest, a.highest + b.highest
@@ -58,22 +69,32 @@ def add_pair(
     if len(a.parts) + len(b.parts) < 2:
         m.d.sync += out.eq((a.parts or b.parts)[0])
         return Operand((out,), lowest, highest)
+    spare = waiting.pop() if waiting and shape.width % 2 else None
     adder = adders.pair(
         a=_within(a.shape, bits),
         b=_within(b.shape, bits),
         a_parts=max(1, len(a.parts)),
         b_parts=max(1, len(b.parts)),
         bits=shape.width,
+        spare=spare.init if spare else None,
     )
     add_submodule(m, platform, f"{name}_adder", adder)
     for ports, operand in ((adder.a, a), (adder.b, b)):
         m.d.comb += [port.eq(part) for port, part in zip(ports, operand.parts, strict=False)]
     m.d.sync += out.eq(adder.o)
+    if spare:
+        m.d.comb += [adder.spare_i.eq(Cat(*spare.inputs)), spare.out.eq(adder.spare_o)]
     return Operand((out,), lowest, highest)
 
 
 def add_tree(
-    m: Module, platform: Any, operands: Sequence[Operand], *, bits: int, adders: Adders
+    m: Module,
+    platform: Any,
+    operands: Sequence[Operand],
+    *,
+    bits: int,
+    adders: Adders,
+    waiting: list[Lookup4] | None = None,
 ) -> Operand:
     """Sum of operands modulo ``2**bits``, :func:`~pa_hdl.popcount.tree_levels` cycles later.
 
@@ -84,8 +105,9 @@ def add_tree(
         found.sort(key=lambda operand: (operand.shape.width, operand.highest))
         if len(found) % 2:
             found.append(Operand())
+        options: dict[str, Any] = {"bits": bits, "adders": adders, "waiting": waiting}
         found = [
-            add_pair(m, platform, f"sum_{level + 1}_{place}", *pair, bits=bits, adders=adders)
+            add_pair(m, platform, f"sum_{level + 1}_{place}", *pair, **options)
             for place, pair in enumerate(zip(found[::2], found[1::2], strict=True))
         ]
     return found[0]

@@ -14,7 +14,7 @@ from typing import Any
 
 from amaranth.hdl import Module, Signal, Value, unsigned
 
-from pa_hdl.cells.ecp5 import place_lookup
+from pa_hdl.cells.ecp5 import Lookup4, place_lookup
 from pa_hdl.cells.ecp5_tree import ECP5, Operand, accumulate, add_pair, add_tree
 from pa_hdl.config import unsigned_bits
 from pa_hdl.datapaths.table_sum import TableSum
@@ -52,26 +52,29 @@ class Ecp5TableSum(TableSum):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        terms = [self._lookup(m, f"term_{term}", term) for term in range(self.terms)]
-        total = add_tree(m, platform, terms, bits=self.acc_bits, adders=ECP5)
+        waiting: list[Lookup4] = []
+        terms = [self._lookup(m, f"term_{term}", term, waiting) for term in range(self.terms)]
+        options: dict[str, Any] = {"bits": self.acc_bits, "adders": ECP5}
+        total = add_tree(m, platform, terms, waiting=waiting, **options)
         if self.correction_range is not None:
             wait = self.latency - 2
             late = Operand((delay(m, "correction", self.correction, wait),), *self.correction_range)
-            total = add_pair(m, platform, "corrected", total, late, bits=self.acc_bits, adders=ECP5)
+            total = add_pair(m, platform, "corrected", total, late, waiting=waiting, **options)
+        for lookup in waiting:
+            lookup.place(m)
         acc = accumulate(
             m,
             platform,
             total,
             first=self.first,
             valid=self.valid,
-            bits=self.acc_bits,
             start=self.start,
-            adders=ECP5,
+            **options,
         )
         m.d.comb += self.acc.eq(acc)
         return m
 
-    def _lookup(self, m: Module, name: str, term: int) -> Operand:
+    def _lookup(self, m: Module, name: str, term: int, waiting: list[Lookup4]) -> Operand:
         """A term, in the parts that the registers behind its lookups hold."""
         table, index = self.tables[term], self.index[term]
         bits = min(unsigned_bits(max(table)), self.acc_bits)
@@ -87,7 +90,7 @@ class Ecp5TableSum(TableSum):
         def look(part: str, values: Sequence[int], reset: Value | None = None) -> list[Value]:
             if not any(values):
                 return []
-            found = place_lookup(m, f"{name}_{part}_look", index[:4], values, bits)
+            found = place_lookup(m, f"{name}_{part}_look", index[:4], values, bits, waiting)
             return [register(part, found, reset)]
 
         if self.index_bits > 6:
