@@ -57,8 +57,10 @@ class Ecp5TableSum(TableSum):
         options: dict[str, Any] = {"bits": self.acc_bits, "adders": ECP5}
         total = add_tree(m, platform, terms, waiting=waiting, **options)
         if self.correction_range is not None:
-            wait = self.latency - 2
-            late = Operand((delay(m, "correction", self.correction, wait),), *self.correction_range)
+            late = Operand()
+            if any(self.correction_range):
+                value = delay(m, "correction", self.correction, self.latency - 2)
+                late = Operand((value,), *self.correction_range)
             total = add_pair(m, platform, "corrected", total, late, waiting=waiting, **options)
         for lookup in waiting:
             lookup.place(m)
