@@ -10,7 +10,7 @@ from typing import Any
 from pa_hdl.config import EngineConfig
 from pa_hdl.parameters import LayerParameters
 
-from .proof_miter import Miter
+from .proof_miter import FIXED, Miter
 
 __all__ = ["METHODS", "PIECES", "ProofCase", "matrix"]
 
@@ -84,15 +84,19 @@ class ProofCase:
 
     def miter(self) -> Miter:
         """Its hardware beside the reference, with seeded phi and exact accumulators."""
-        options: dict[str, Any] = {"datapath": self.datapath}
+        options: dict[str, Any] = {"datapath": self.datapath, "target": self.target}
+        # Folded four ways where it matters, to two channels a PE.
+        fixed = self.datapath in FIXED
         if self.datapath == "popcount":
             # The reference itself: what can be compared is its other way to spell codes.
             options["base"] = "thermometer"
         config = EngineConfig(
-            in_channels=_TAPS,
-            out_channels=self.pe,
+            in_channels=2 * self.simd if fixed else _TAPS,
+            out_channels=2 * self.pe if fixed else self.pe,
             height=1,
             width=1,
+            kernel=(1, 1),
+            pad=(0, 0, 0, 0),
             m=self.m,
             n=self.n,
             simd=self.simd,

@@ -15,7 +15,7 @@ from .targets import TARGETS
 __all__ = ["ProofTimeoutError", "gates", "induction", "yosys"]
 
 _READ = (
-    "read_verilog {primitives}",
+    "read_verilog -overwrite {primitives}",
     "read_verilog miter.v",
     f"hierarchy -check -top {TOP}",
     "proc",
@@ -57,13 +57,24 @@ def _read(verilog: str, target: str, folder: Path) -> list[str]:
     return [step.format(primitives=TARGETS[target].primitives) for step in _READ]
 
 
-def induction(verilog: str, latency: int, target: str, folder: Path, *, timeout: int) -> bool:
+def induction(
+    verilog: str,
+    latency: int,
+    target: str,
+    folder: Path,
+    *,
+    timeout: int,
+    owed: str = "",
+) -> bool:
     """Whether both dot products of a miter are equal at all times, for every stream of folds.
 
     The induction step, from any state: pipelines hold nothing older than ``latency`` cycles, so
     after as many cycles of legal codes both have seen the same. If the accumulators are equal then,
     or both start anew, they must be equal one cycle later, and so must ``o_valid``. The first fold
     of an output element starts anew: from there on they are equal for ever.
+
+    Accumulators that are right after the last fold only may differ by ``owed`` before: bits of a
+    constant for that input of the miter, the claim holding for whatever stands there.
 
     Raises
     ------
@@ -73,6 +84,8 @@ def induction(verilog: str, latency: int, target: str, folder: Path, *, timeout:
         If the solver takes more than ``timeout`` seconds.
     """
     premise = f"sat -seq {latency + 1} -set legal 1 -set-at {latency} anchored 1"
+    if owed:
+        premise += f" -set owed {len(owed)}'b{owed}"
     limit = f"-timeout {timeout} {TOP}"
     steps = [*_read(verilog, target, folder), *_WORDS]
     # An answer must be possible, or the proof would hold for want of one.

@@ -16,7 +16,7 @@ from .flow import FlowError
 from .proof_cases import ProofCase
 from .proof_flow import ProofTimeoutError, gates, induction, yosys
 from .proof_miter import Miter
-from .proof_simulate import exhaustive, randomly
+from .proof_simulate import exhaustive, owed, randomly
 
 __all__ = ["Verdict", "prove"]
 
@@ -77,7 +77,10 @@ def prove(case: ProofCase, *, cache: Path, timeout: int) -> Verdict:
 def _compare(case: ProofCase, miter: Miter, verilog: str, folder: Path, timeout: int) -> str:
     """What differs, or nothing."""
     if case.method == "induction":
-        equal = induction(verilog, miter.latency, case.target, folder, timeout=timeout)
+        constant = owed(miter, gates(verilog, case.target, folder)) if miter.fixed else ""
+        equal = induction(
+            verilog, miter.latency, case.target, folder, timeout=timeout, owed=constant
+        )
         return "" if equal else f"accumulators can differ (log: {folder}/induction.log)"
     netlist = gates(verilog, case.target, folder)
     try:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from .proof_bits import Lanes, bits_of, lanes_of
 from .proof_miter import TOP, Miter
 
-__all__ = ["exhaustive", "folds_of", "randomly"]
+__all__ = ["exhaustive", "folds_of", "owed", "randomly"]
 
 Codes = NDArray[np.int64]
 
@@ -34,16 +34,18 @@ class _Cycle:
 def folds_of(miter: Miter) -> int:
     """How many folds exist."""
     config = miter.config
-    return (config.n + 1) ** config.simd * (config.m + 1) ** (config.simd * config.pe)
+    weights = 0 if miter.inside else config.simd * config.pe
+    return (config.n + 1) ** config.simd * (config.m + 1) ** weights
 
 
 def exhaustive(miter: Miter, netlist: Path, *, seed: int) -> str:
-    """Look at every fold that exists, at the start of a sum and added to another fold.
+    """Look at every fold that exists, at the start of a sum and added to other folds.
 
     Returns what was found to differ, or nothing.
     """
     config, total = miter.config, folds_of(miter)
-    radices = [config.n + 1] * config.simd + [config.m + 1] * (config.simd * config.pe)
+    weights = 0 if miter.inside else config.simd * config.pe
+    radices = [config.n + 1] * config.simd + [config.m + 1] * weights
     lanes = 64 * min(_WORDS, -(-total // 64))
 
     def codes(start: int) -> tuple[Codes, Codes]:
@@ -55,10 +57,11 @@ def exhaustive(miter: Miter, netlist: Path, *, seed: int) -> str:
 
     def cycles() -> Iterator[_Cycle]:
         on = np.ones(lanes, dtype=bool)
+        folds = config.folds_per_pixel if miter.fixed else 2
         for start in range(0, total, lanes):
-            for first, at in ((on, start), (~on, total - start)):
-                act, weight = codes(at)
-                flags = {"valid": on, "first": first, "last": on, "rst": ~on}
+            for fold in range(folds):
+                act, weight = codes(start + fold * (total // folds))
+                flags = {"valid": on, "first": on if fold == 0 else ~on, "last": on, "rst": ~on}
                 yield _Cycle(act=act, weight=weight, flags=flags)
 
     return _compare(miter, netlist, cycles(), lanes, np.random.default_rng(seed))
@@ -122,14 +125,7 @@ def _compare(
 
     for number, cycle in enumerate(all_cycles()):
         recent.append(cycle)
-        for port, codes, width in (
-            ("act", cycle.act, config.code_bits),
-            ("weight", cycle.weight, config.weight_code_bits),
-        ):
-            rows = [lanes_of(code, width) for code in codes]
-            simulation.drive(port, np.concatenate(rows))
-        for port, flag in cycle.flags.items():
-            simulation.drive(port, lanes_of(flag.astype(np.int64), 1))
+        _drive(simulation, miter, cycle)
         simulation.settle()
         if number:
             answers += int(np.bitwise_count(simulation.read("answer")).sum())
@@ -138,6 +134,39 @@ def _compare(
                 return _difference(config, recent[0], int(np.flatnonzero(bits_of(wrong))[0]))
         simulation.clock()
     return "" if answers else "no accumulators came out"
+
+
+def _drive(simulation: Lanes, miter: Miter, cycle: _Cycle) -> None:
+    """Set all inputs that the miter has."""
+    config = miter.config
+    given = (
+        ("act", cycle.act, config.code_bits),
+        ("weight", cycle.weight, config.weight_code_bits),
+    )
+    for port, codes, width in given:
+        if port in miter.signature.members:
+            simulation.drive(port, np.concatenate([lanes_of(code, width) for code in codes]))
+    for port, flag in cycle.flags.items():
+        if port == "rst" or port in miter.signature.members:
+            simulation.drive(port, lanes_of(flag.astype(np.int64), 1))
+
+
+def owed(miter: Miter, netlist: Path) -> str:
+    """By how much accumulators differ after each fold of a pixel of zeros: bits, the last first."""
+    config, lanes = miter.config, 64
+    simulation = Lanes(netlist, TOP, words=1, random=np.random.default_rng(0))
+    on = np.ones(lanes, dtype=bool)
+    nothing = {"act": np.zeros((config.simd, lanes), dtype=np.int64)}
+    nothing["weight"] = np.zeros((config.simd * config.pe, lanes), dtype=np.int64)
+    found = []
+    for cycle in range(1 + miter.latency + config.folds_per_pixel):
+        flags = {"valid": on, "rst": ~on if cycle else on}
+        _drive(simulation, miter, _Cycle(**nothing, flags=flags))
+        simulation.settle()
+        if cycle > miter.latency:
+            found.append("".join(str(row[0] & 1) for row in simulation.read("difference")[::-1]))
+        simulation.clock()
+    return "".join(found[::-1])
 
 
 def _difference(config: Any, cycle: _Cycle, lane: int) -> str:
