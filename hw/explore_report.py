@@ -83,7 +83,8 @@ class _Panels:
 
 
 def _titles(unit: str) -> tuple[str, str, str, str]:
-    return f"LUTs of the {unit}", "MACs a cycle", "LUTs a MAC a cycle", "top-1 accuracy, %"
+    name = {"dot": "dot product"}.get(unit, unit)
+    return f"LUTs of the {name}", "MACs a cycle", "LUTs a MAC a cycle", "top-1 accuracy, %"
 
 
 def png(rows: Sequence[Row], *, unit: str) -> bytes:
@@ -101,6 +102,9 @@ def png(rows: Sequence[Row], *, unit: str) -> bytes:
             points = [row["lut"] for row in front], [row["macs_per_cycle"] for row in front]
             left.plot(*points, style, color="#444444", linewidth=1, label=f"front of {scheme}")
         left.set(xscale="log", yscale="log", xlabel=area, ylabel=rate, title=title)
+        rates = sorted({row["macs_per_cycle"] for row in panels.of(target)})
+        left.set_yticks(rates, [str(each) for each in rates])
+        left.set_yticks([], minor=True)
         left.legend(fontsize=7, loc="upper left")
         _scatter(right, panels, panels.rated(target), "lut_per_mac", "top1")
         front = panels.best(target)
@@ -109,6 +113,7 @@ def png(rows: Sequence[Row], *, unit: str) -> bytes:
         right.set(xlabel=share, ylabel=accuracy, title=title)
         if not front:
             right.text(0.5, 0.5, _NO_ACCURACY, ha="center", transform=right.transAxes)
+            right.set(xticks=[], yticks=[])
     if not panels.targets:
         axes[0, 0].text(0.5, 0.5, "no point was synthesised", ha="center")
     data = io.BytesIO()
