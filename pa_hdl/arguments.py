@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import MISSING, dataclass, fields
 from typing import Any, NoReturn
 
-from pa_hdl.config import BASES, DATAPATHS, EngineConfig
+from pa_hdl.config import BASES, DATAPATHS, TARGETS, EngineConfig
 
 __all__ = ["OneLineParser", "Shape", "make_parser", "shape_of"]
 
@@ -54,6 +54,10 @@ def four(text: str) -> tuple[int, ...]:
     """``P`` or ``T,B,L,R``."""
     values = integers(1, 4, spelling="one integer or four (top,bottom,left,right)")(text)
     return values * 4 if len(values) == 1 else values
+
+
+AUTO = "auto"
+"""In place of a datapath: the cheapest that can serve the layer."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,9 +151,17 @@ SHAPES: dict[str, Shape] = {
         flag="--datapath",
         parse=None,
         metavar=None,
-        help="hardware of the dot product",
+        help=f"hardware of the dot product; {AUTO} is the one of fewest LUTs, as predicted",
         free=True,
-        choices=DATAPATHS,
+        choices=(*DATAPATHS, AUTO),
+    ),
+    "target": Shape(
+        flag="--target",
+        parse=None,
+        metavar=None,
+        help="device family whose cells may be placed",
+        free=True,
+        choices=TARGETS,
     ),
 }
 """Flags by field of :class:`~pa_hdl.config.EngineConfig`."""

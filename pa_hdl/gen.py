@@ -11,13 +11,15 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pa_artifact
 from pa_hdl.arguments import (
+    AUTO,
     SHAPES,
     given_flags,
     in_terms_of_flags,
@@ -26,7 +28,9 @@ from pa_hdl.arguments import (
     shape_of,
 )
 from pa_hdl.axi import AxiEngine
-from pa_hdl.config import EngineConfig
+from pa_hdl.cells.models import models_for
+from pa_hdl.config import DATAPATHS, EngineConfig
+from pa_hdl.cost import cheapest
 from pa_hdl.emit import ModuleLibrary
 from pa_hdl.engine import Engine
 from pa_hdl.files import whole_files
@@ -44,11 +48,13 @@ class Generated:
     """Texts of one engine.
 
     ``memories`` holds the contents of the memory files by name: they belong where the Verilog is
-    read. ``metadata`` is what :func:`pa_hdl.metadata.metadata` describes.
+    read. ``models`` holds the file, if any, that a simulator needs and synthesis must not see.
+    ``metadata`` is what :func:`pa_hdl.metadata.metadata` describes.
     """
 
     verilog: str
     memories: dict[str, str]
+    models: dict[str, str]
     metadata: dict[str, Any]
 
 
@@ -85,9 +91,17 @@ def generate(
         for module, component in library.components.items()
         if isinstance(component, Ram)
     }
-    facts = metadata(config, name=name, top=top, rams=rams, files=list(library.memories))
+    verilog = library.verilog()
+    text = models_for(verilog, config.target)
+    models = {f"{name}_cells.v": text} if text else {}
+    facts = metadata(
+        config, name=name, top=top, rams=rams, files=list(library.memories), models=list(models)
+    )
     return Generated(
-        verilog=annotate(library.verilog(), facts), memories=library.memories, metadata=facts
+        verilog=annotate(verilog, facts),
+        memories=library.memories,
+        models=models,
+        metadata=facts,
     )
 
 
@@ -117,7 +131,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         parser.error(in_terms_of_flags(str(error)))
     facts = made.metadata
     print(
-        f"{arguments.name}: wrote {', '.join(written)}; latency {facts['latency_cycles']} cycles, "
+        f"{arguments.name}: wrote {', '.join(written)}; {config.datapath} datapath, "
+        f"latency {facts['latency_cycles']} cycles, "
         f"initiation interval {facts['initiation_interval']} cycles, "
         f"{facts['cycles_per_frame']} cycles a frame",
         file=sys.stderr if arguments.output == "-" else sys.stdout,
@@ -148,7 +163,17 @@ def _engine(arguments: argparse.Namespace) -> tuple[EngineConfig, LayerParameter
             raise ValueError(
                 f"{SHAPES[name].flag} must be given (1 to 255), or --model and --layer"
             )
-    return EngineConfig(**shape_of(arguments), loadable=True), None
+    return _chosen(EngineConfig, None, **shape_of(arguments), loadable=True), None
+
+
+def _chosen(
+    build: Callable[..., EngineConfig], parameters: LayerParameters | None, **options: Any
+) -> EngineConfig:
+    """The configuration, its datapath the cheapest where it is not named."""
+    if options.get("datapath") != AUTO:
+        return build(**options)
+    config = build(**options | {"datapath": DATAPATHS[0]})
+    return replace(config, datapath=cheapest(config, parameters))
 
 
 def _baked(arguments: argparse.Namespace) -> tuple[EngineConfig, LayerParameters]:
@@ -162,7 +187,8 @@ def _baked(arguments: argparse.Namespace) -> tuple[EngineConfig, LayerParameters
     node = _layer(network, arguments.layer)
     lanes = lanes_of(node.shape_in[0], node.shape_out[0])
     parameters = LayerParameters.from_node(node)
-    return EngineConfig.from_node(node, **(lanes | given)), parameters
+    config = _chosen(partial(EngineConfig.from_node, node), parameters, **(lanes | given))
+    return config, parameters
 
 
 def _layer(network: pa_artifact.Network, name: str | None) -> pa_artifact.Node:
@@ -186,7 +212,8 @@ def _write(made: Generated, arguments: argparse.Namespace) -> list[str]:
     if arguments.output != "-":
         verilog = Path(arguments.output or f"build/{arguments.name}.v")
         texts.append((verilog, made.verilog))
-        texts += [(verilog.with_name(name), text) for name, text in made.memories.items()]
+        beside = made.memories | made.models
+        texts += [(verilog.with_name(name), text) for name, text in beside.items()]
         json_path = json_path or verilog.with_suffix(".json")
     if json_path is not None:
         texts.append((json_path, json.dumps(made.metadata, indent=2) + "\n"))

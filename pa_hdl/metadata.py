@@ -35,7 +35,13 @@ _WAIVERS = {
 
 
 def metadata(
-    config: EngineConfig, *, name: str, top: AxiEngine, rams: dict[str, Ram], files: Sequence[str]
+    config: EngineConfig,
+    *,
+    name: str,
+    top: AxiEngine,
+    rams: dict[str, Ram],
+    files: Sequence[str],
+    models: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Everything about an engine that a program may want to know, as JSON holds it.
 
@@ -51,6 +57,8 @@ def metadata(
         Memories by the names of their modules.
     files : sequence of :class:`str`
         Memory files that have to stand where the Verilog is read.
+    models : sequence of :class:`str`
+        Files of device cells, for simulators only.
     """
     schedule = Schedule(config)
     return {
@@ -92,6 +100,7 @@ def metadata(
             }
             for module, ram in rams.items()
         ],
+        "simulation_models": list(models),
     }
 
 
@@ -217,7 +226,7 @@ def _header(facts: dict[str, Any]) -> list[str]:
           {facts["acc_bits"]} bits
   kernel  {kernel}, stride {stride}, padding {pad} (top bottom left right)
   work    SIMD {config["simd"]} input x PE {config["pe"]} output channels a cycle
-          {config["base"]} bases, {config["phi_bits"]}-bit phi, {config["datapath"]} datapath
+          {_arithmetic(config)}
   time    {facts["latency_cycles"]} cycles from the first beat in to the first beat out
           {facts["cycles_per_frame"]} cycles a frame
 
@@ -225,7 +234,17 @@ Streams are AXI4-Stream: lane 0 least significant, no gaps, beats padded to byte
   s_axis  {_lanes(streams["s_axis"])}
   m_axis  {_lanes(streams["m_axis"])}"""
     lines = [*text.splitlines(), *_load_header(facts)]
-    return [*lines, "", "Read by $readmemh: " + ", ".join(files)] if files else lines
+    if files:
+        lines += ["", "Read by $readmemh: " + ", ".join(files)]
+    if facts["simulation_models"]:
+        lines += ["", "Cells of the device, for simulation: " + facts["simulation_models"][0]]
+    return lines
+
+
+def _arithmetic(config: dict[str, Any]) -> str:
+    """Base and datapath; the form of a device only where there is one."""
+    text = f"{config['base']} bases, {config['phi_bits']}-bit phi, {config['datapath']} datapath"
+    return text if config["target"] == "generic" else f"{text}, cells of {config['target']}"
 
 
 def _lanes(stream: dict[str, Any]) -> str:

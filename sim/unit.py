@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from pa_hdl.cells.models import cell_models
 from pa_hdl.emit import ModuleLibrary
 from sim.build import Design
-from sim.cells import cell_models
 from sim.engine_bench import derived_seed
 from sim.runner import Bench
 from sim.simulators import Simulator

@@ -50,7 +50,8 @@ def test_every_flag_reaches_its_field():
     shape = spelled(
         "--M 2 --N 3 --in-channels 5 --out-channels 6 --height 7 --width 9 "
         "--kernel 3,5 --stride 2,1 --padding 1,2,3,0 --simd 2 --pe 4 "
-        "--phi-bits 9 --act-bits 10 --act-signed --base thermometer --datapath popcount"
+        "--phi-bits 9 --act-bits 10 --act-signed --base thermometer --datapath lookup "
+        "--target xc7"
     )
     assert shape == {
         "m": 2,
@@ -68,7 +69,8 @@ def test_every_flag_reaches_its_field():
         "act_bits": 10,
         "act_signed": True,
         "base": "thermometer",
-        "datapath": "popcount",
+        "datapath": "lookup",
+        "target": "xc7",
     }
     assert set(shape) == set(SHAPES)
 

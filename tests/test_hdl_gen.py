@@ -315,7 +315,7 @@ def test_wrong_names(folder, capsys, name):
 
 def test_places_that_cannot_be_written(folder, capsys, monkeypatch):
     flags = ["--M", "1", "--N", "1", *SMALL]
-    made = gen.Generated(verilog="module", memories={}, metadata={})
+    made = gen.Generated(verilog="module", memories={}, models={}, metadata={})
     monkeypatch.setattr(gen, "generate", lambda *_arguments, **_keywords: made)
     Path("taken").mkdir()
     Path("file").write_text("old")
@@ -375,3 +375,28 @@ def test_generate_refuses_what_does_not_belong_together():
     config = EngineConfig(in_channels=1, out_channels=1, height=3, width=3, m=1, n=1, simd=1, pe=1)
     with pytest.raises(ValueError, match="parameters must be given exactly when"):
         generate(config, LayerParameters.seeded(config, 0))
+
+
+def test_the_cheapest_datapath_is_chosen_and_named(folder, capsys):
+    main([*["--M", "4", "--N", "5", "--datapath", "auto", "--target", "xc7", "-o", "e.v"], *SMALL])
+    facts = json.loads((folder / "e.json").read_text())["config"]
+    assert f"; {facts['datapath']} datapath, latency" in capsys.readouterr().out
+    assert facts["target"] == "xc7"
+    assert facts["datapath"] != "popcount"
+
+
+@pytest.mark.parametrize("target", ["xc7", "ecp5"])
+def test_cells_of_a_device_stand_in_a_file_for_simulators(folder, target):
+    shape = dict(in_channels=3, out_channels=2, height=4, width=4, simd=2, pe=2)
+    config = EngineConfig(**shape, m=4, n=5, datapath="lookup", target=target, loadable=False)
+    made = generate(config, LayerParameters.seeded(config, 1), name="e")
+    assert list(made.models) == made.metadata["simulation_models"] == ["e_cells.v"]
+    assert f"cells of {target}" in made.verilog
+    for name, text in ({"e.v": made.verilog} | made.memories | made.models).items():
+        (folder / name).write_text(text)
+    assert lint(folder, "e.v", "e_cells.v", top="e") == ""
+
+
+def test_a_datapath_that_cannot_be_loaded_is_refused(folder, capsys):
+    message = refused(capsys, folder, *["--M", "4", "--N", "5", "--datapath", "gated"], *SMALL)
+    assert "in a loadable engine, not 'gated'" in message

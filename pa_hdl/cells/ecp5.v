@@ -1,5 +1,9 @@
 // Behaviour of the ECP5 cells that designs place, for simulators; never part of what is synthesised.
 
+// verilator lint_save
+// One file holds all of them.
+// verilator lint_off DECLFILENAME
+
 module LUT4 #(
     parameter [15:0] INIT = 16'h0000
 ) (
@@ -30,3 +34,5 @@ module CCU2C #(
     assign S1 = look1 ^ (CHAIN1 & carry);
     assign COUT = look1 ? carry : CHAIN1 & INIT1[{2'b00, B1, A1}];
 endmodule
+
+// verilator lint_restore
