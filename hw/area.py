@@ -147,12 +147,12 @@ def _rescale(lanes: int, bits: int, *, channels: int = 16) -> Rescale:
 _SUM: dict[str, Any] = {"bits": 10, "signed": False}
 
 CASES = (
-    Case(name="engine-4-5-4x4", make=lambda: _engine(4, 5, 4, 4), fit=True),
-    Case(name="engine-4-5-16x1", make=lambda: _engine(4, 5, 16, 1), fit=True),
-    Case(name="engine-4-5-1x8", make=lambda: _engine(4, 5, 1, 8), fit=True),
-    Case(name="engine-2-3-8x2", make=lambda: _engine(2, 3, 8, 2), fit=True),
-    Case(name="engine-1-1-16x4", make=lambda: _engine(1, 1, 16, 4), fit=True),
-    Case(name="engine-4-5-2x2-wide", make=lambda: _engine(4, 5, 2, 2, act_bits=14), fit=True),
+    Case(name="engine-4-5-4x4", make=lambda: _engine(4, 5, 4, 4)),
+    Case(name="engine-4-5-16x1", make=lambda: _engine(4, 5, 16, 1)),
+    Case(name="engine-4-5-1x8", make=lambda: _engine(4, 5, 1, 8)),
+    Case(name="engine-2-3-8x2", make=lambda: _engine(2, 3, 8, 2)),
+    Case(name="engine-1-1-16x4", make=lambda: _engine(1, 1, 16, 4)),
+    Case(name="engine-4-5-2x2-wide", make=lambda: _engine(4, 5, 2, 2, act_bits=14)),
     Case(name="engine-4-5-8x4", make=lambda: _engine(4, 5, 8, 4)),
     Case(name="engine-3-3-4x2", make=lambda: _engine(3, 3, 4, 2, act_bits=12)),
     Case(name="engine-4-5-4x4-large", make=lambda: _engine(4, 5, 4, 4, size=112)),

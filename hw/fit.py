@@ -181,14 +181,29 @@ def main(argv: Sequence[str] | None = None) -> int:
         default="",
         help="synthesise only cases whose name has this text; the others keep their samples",
     )
+    parser.add_argument(
+        "--target",
+        action="append",
+        choices=list(TARGETS),
+        help="synthesise only for this target, may be repeated; the others keep their samples",
+    )
     args = parser.parse_args(argv)
-    chosen = [case for case in CASES if args.only in case.name]
-    if not chosen:
+    work = [
+        (case, target)
+        for target in args.target or TARGETS
+        for case in CASES
+        if args.only in case.name
+    ]
+    if not work:
         parser.error(f"--only must be part of a case's name, not {args.only!r}")
-    names = {case.name for case in CASES} - {case.name for case in chosen}
-    samples = [each for each in _kept() if each["name"] in names]
+    names = {case.name for case in CASES}
+    fresh = {(case.name, target) for case, target in work}
+    samples = [
+        each
+        for each in _kept()
+        if each["name"] in names and (each["name"], each["target"]) not in fresh
+    ]
     try:
-        work = [(case, target) for target in TARGETS for case in chosen]
         for case, target in tqdm(work, unit="netlist", disable=None):
             samples += measure(case, target, args.cache)
         order = {case.name: place for place, case in enumerate(CASES)}

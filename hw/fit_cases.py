@@ -167,11 +167,16 @@ _INSIDE = _inside(
     "200,5 8x1 p8 4"
 )
 
+_OTHERS = (
+    *_dots("shared", "4,5 8x2 p8|3,3 16x4 p8|4,3 6x8 p8|8,7 8x2 p8|2,3 24x2 p6|5,6 12x3 p8"),
+    *_dots("compressor", "4,5 8x1 p8|3,3 16x1 p8|2,3 32x1 p8|4,3 12x2 p8|1,2 64x1 p8|5,6 20x1 p8"),
+)
+
 _LOADABLE = _dots(
     "popcount",
     "2,3 8x2 p8|4,5 6x1 p8|3,3 16x1 p8|1,2 12x2 p8|2,2 24x1 p10|2,3 32x1 p8",
     loadable=True,
 )
 
-CASES = (*_ENGINES, *_DOTS, *_LOADABLE, *_LOOKUPS, *_INSIDE)
+CASES = (*_ENGINES, *_DOTS, *_LOADABLE, *_LOOKUPS, *_INSIDE, *_OTHERS)
 """Everything that is fitted."""

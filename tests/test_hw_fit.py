@@ -86,6 +86,24 @@ def test_only_some_cases_may_be_synthesised(monkeypatch, tmp_path, capsys):
     assert case.name in capsys.readouterr().out
 
 
+def test_only_some_targets_may_be_synthesised(monkeypatch, tmp_path):
+    path = tmp_path / "samples.json"
+    path.write_text(SAMPLES.read_text())
+    monkeypatch.setattr(fitting, "SAMPLES", path)
+    monkeypatch.setattr(pa_hdl.cost, "__file__", str(tmp_path / "cost.py"))
+    kept = {(s["name"], s["target"], s["part"]): s for s in read_samples()}
+    asked = []
+
+    def measure(case, target, cache):
+        asked.append(target)
+        return [kept[key] for key in kept if key[:2] == (case.name, target)]
+
+    monkeypatch.setattr(fitting, "measure", measure)
+    assert main(["--only", CASES[0].name, "--target", "ice40", "--target", "xc7"]) == 0
+    assert asked == ["ice40", "xc7"]
+    assert len(json.loads(path.read_text())) == len(kept)
+
+
 def test_no_such_case_is_one_line(capsys):
     with pytest.raises(SystemExit):
         main(["--only", "nothing-like-it"])
