@@ -116,8 +116,14 @@ def width_area(lanes_in: int, lanes_out: int, bits: int) -> Area:
 def engine_area(
     config: EngineConfig, parameters: LayerParameters, *, rows: int | None = None
 ) -> Area:
-    """A PA convolution; ``rows`` of its line buffer, where they are known."""
-    made = cost.estimate(replace(config, target=TARGET), parameters, rows=rows)
+    """A PA convolution; ``rows`` of its line buffer, where they are known.
+
+    Popcounts in plain logic count in LUTs of the 7-series, as everything else here does; other
+    forms in those of their own target.
+    """
+    if (config.datapath, config.target) == ("popcount", "generic"):
+        config = replace(config, target=TARGET)
+    made = cost.estimate(config, parameters, rows=rows)
     rows = Schedule(config).rows if rows is None else rows
     bits = config.folds_per_pixel * config.weight_word_bits
     bits += rows * config.width * config.in_folds * config.simd * config.code_bits

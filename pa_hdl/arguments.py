@@ -9,6 +9,7 @@ from dataclasses import MISSING, dataclass, fields
 from typing import Any, NoReturn
 
 from pa_hdl.config import BASES, DATAPATHS, TARGETS, EngineConfig
+from pa_hdl.cost import AUTO
 
 __all__ = ["OneLineParser", "Shape", "make_parser", "shape_of"]
 
@@ -54,10 +55,6 @@ def four(text: str) -> tuple[int, ...]:
     """``P`` or ``T,B,L,R``."""
     values = integers(1, 4, spelling="one integer or four (top,bottom,left,right)")(text)
     return values * 4 if len(values) == 1 else values
-
-
-AUTO = "auto"
-"""In place of a datapath: the cheapest that can serve the layer."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,6 +24,7 @@ from pa_hdl.area import (
     rescale_area,
 )
 from pa_hdl.config import EngineConfig
+from pa_hdl.cost import AUTO, cheapest
 from pa_hdl.geometry import ConvGeometry
 from pa_hdl.network.blocks import is_engine
 from pa_hdl.parameters import LayerParameters
@@ -90,8 +91,18 @@ def stream_bits(network: Network, ranges: Mapping[str, NDArray[np.int64]]) -> di
     return bits
 
 
-def candidates(network: Network) -> dict[str, list[Candidate]]:
-    """All of them for each node, by name."""
+def candidates(
+    network: Network, *, datapath: str = "popcount", target: str = "generic"
+) -> dict[str, list[Candidate]]:
+    """All of them for each node, by name.
+
+    Parameters
+    ----------
+    network : :class:`pa_artifact.Network`
+        Validated.
+    datapath, target : :class:`str`
+        Of the PA convolutions; :data:`~pa_hdl.cost.AUTO` is the cheapest datapath of each.
+    """
     ranges = value_ranges(network)
     bits = stream_bits(network, ranges)
     found = {}
@@ -102,6 +113,8 @@ def candidates(network: Network) -> dict[str, list[Candidate]]:
             folds=[dict(each) for each in _foldings(limits(network, node))],
             operand_bits=[bits[operand.name] for operand in operands],
             bits=bits[node.name],
+            datapath=datapath,
+            target=target,
             operand_range=ranges[operands[0].name] if operands else ranges[node.name],
         )
         found[node.name] = list(_RULES[node.kind](facts))
@@ -132,6 +145,8 @@ class _Facts:
     folds: list[dict[str, int]]
     operand_bits: list[int]
     bits: int
+    datapath: str
+    target: str
     operand_range: NDArray[np.int64]
 
     def geometry(self, folding: Mapping[str, int], **changes: Any) -> ConvGeometry:
@@ -169,10 +184,14 @@ def _windowed(geometry: ConvGeometry, folding: Mapping[str, int], area: Area) ->
 
 def _pa_conv(facts: _Facts) -> Iterator[Candidate]:
     node = facts.node
-    whole = EngineConfig.from_node(node, simd=node.shape_in[0], pe=node.shape_out[0])
+    whole = EngineConfig.from_node(
+        node, simd=node.shape_in[0], pe=node.shape_out[0], target=facts.target
+    )
     parameters = LayerParameters.from_node(node)
     for folding in facts.folds:
         config = replace(whole, simd=folding["simd"], pe=folding["pe"])
+        datapath = cheapest(config, parameters) if facts.datapath == AUTO else facts.datapath
+        config = replace(config, datapath=datapath)
         area = engine_area(config, parameters, rows=_rows(config))
         yield _windowed(config, folding, area)
 

@@ -28,6 +28,7 @@ from pa_hdl.parameters import LayerParameters
 from pa_hdl.schedule import Schedule
 
 __all__ = [
+    "AUTO",
     "COEFFICIENTS",
     "DOTS",
     "Cost",
@@ -41,6 +42,9 @@ __all__ = [
     "predict",
     "site_of",
 ]
+
+AUTO = "auto"
+"""Stands where a datapath is named for the cheapest that can serve the layer."""
 
 COEFFICIENTS = "cost_coefficients.json"
 """File of this package that holds what was fitted."""

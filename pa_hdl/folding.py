@@ -131,7 +131,14 @@ def _check(name: str, values: Any, limit: Mapping[str, int]) -> None:
             raise ValueError(f"folding of {name!r}: {key} must divide {channels}, not {value!r}")
 
 
-def fold_for_rate(network: Network, *, fps: float, clock_mhz: float) -> Folding:
+def fold_for_rate(
+    network: Network,
+    *,
+    fps: float,
+    clock_mhz: float,
+    datapath: str = "popcount",
+    target: str = "generic",
+) -> Folding:
     """The folding of least predicted area that computes so many images a second.
 
     Parameters
@@ -140,6 +147,8 @@ def fold_for_rate(network: Network, *, fps: float, clock_mhz: float) -> Folding:
         Validated.
     fps, clock_mhz : :class:`float`
         Images a second at that clock.
+    datapath, target : :class:`str`
+        Of the PA convolutions, as :func:`~pa_hdl.candidates.candidates` takes them.
 
     Raises
     ------
@@ -149,7 +158,7 @@ def fold_for_rate(network: Network, *, fps: float, clock_mhz: float) -> Folding:
     for name, value in (("fps", fps), ("clock_mhz", clock_mhz)):
         if isinstance(value, bool) or not 0 < value < float("inf"):
             raise ValueError(f"{name} must be above 0, not {value!r}")
-    search = _Search.of(network)
+    search = _Search.of(network, datapath, target)
     hertz = clock_mhz * 1e6
     cycles = floor(hertz / fps)
     name, fastest = search.slowest
@@ -162,7 +171,9 @@ def fold_for_rate(network: Network, *, fps: float, clock_mhz: float) -> Folding:
     return search.folding(search.choose(cycles))
 
 
-def fold_for_budget(network: Network, *, luts: int) -> Folding:
+def fold_for_budget(
+    network: Network, *, luts: int, datapath: str = "popcount", target: str = "generic"
+) -> Folding:
     """The folding of the fastest rate whose predicted LUTs fit.
 
     Parameters
@@ -171,6 +182,8 @@ def fold_for_budget(network: Network, *, luts: int) -> Folding:
         Validated.
     luts : :class:`int`
         LUTs of six inputs.
+    datapath, target : :class:`str`
+        Of the PA convolutions, as :func:`~pa_hdl.candidates.candidates` takes them.
 
     Raises
     ------
@@ -179,7 +192,7 @@ def fold_for_budget(network: Network, *, luts: int) -> Folding:
     """
     if isinstance(luts, bool) or not isinstance(luts, int) or luts < 1:
         raise ValueError(f"luts must be an integer of at least 1, not {luts!r}")
-    search = _Search.of(network)
+    search = _Search.of(network, datapath, target)
     rates = search.rates
     chosen = search.choose(rates[-1])
     least = search.luts(chosen)
@@ -209,13 +222,14 @@ class _Search:
     neighbours: Mapping[str, list[tuple[str, bool]]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, network: Network) -> _Search:
+    def of(cls, network: Network, datapath: str, target: str) -> _Search:
         neighbours: dict[str, list[tuple[str, bool]]] = {node.name: [] for node in network.nodes}
         for start, end in network.edges:
             neighbours[start].append((end, True))
             neighbours[end].append((start, False))
         bits = stream_bits(network, value_ranges(network))
-        return cls(network=network, found=candidates(network), bits=bits, neighbours=neighbours)
+        found = candidates(network, datapath=datapath, target=target)
+        return cls(network=network, found=found, bits=bits, neighbours=neighbours)
 
     @property
     def slowest(self) -> tuple[str, int]:

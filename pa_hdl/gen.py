@@ -19,7 +19,6 @@ from typing import Any
 
 import pa_artifact
 from pa_hdl.arguments import (
-    AUTO,
     SHAPES,
     given_flags,
     in_terms_of_flags,
@@ -30,7 +29,7 @@ from pa_hdl.arguments import (
 from pa_hdl.axi import AxiEngine
 from pa_hdl.cells.models import models_for
 from pa_hdl.config import DATAPATHS, EngineConfig
-from pa_hdl.cost import cheapest
+from pa_hdl.cost import AUTO, cheapest
 from pa_hdl.emit import ModuleLibrary
 from pa_hdl.engine import Engine
 from pa_hdl.files import whole_files

@@ -64,6 +64,8 @@ class Block:
         ``simd`` and ``pe``, or ``lanes``, or ``outputs`` of a fork.
     ranges : tuple of arrays (C, 2)
         Lowest and highest integer of each operand's channels.
+    datapath, target : :class:`str`
+        Dot product, and device family, of a PA convolution.
     """
 
     name: str
@@ -72,6 +74,8 @@ class Block:
     inputs: tuple[StreamShape, ...]
     folding: Mapping[str, int]
     ranges: tuple[Range, ...] = field(default=())
+    datapath: str = "popcount"
+    target: str = "generic"
 
     @cached_property
     def component(self) -> Any:
@@ -115,7 +119,13 @@ def _given(block: Block) -> Node:
 
 def _pa_conv(block: Block) -> Engine:
     node = _given(block)
-    config = EngineConfig.from_node(node, simd=block.folding["simd"], pe=block.folding["pe"])
+    config = EngineConfig.from_node(
+        node,
+        simd=block.folding["simd"],
+        pe=block.folding["pe"],
+        datapath=block.datapath,
+        target=block.target,
+    )
     return Engine(config, LayerParameters.from_node(node))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,9 @@ DEFAULT_NAME = "pa_network"
 CACHE = Path("build/cache")
 DEFAULT_CLOCK_MHZ = 100.0
 
+_HARDWARE = ("datapath", "target")
+"""Flags of an engine that hold for every PA convolution of a network."""
+
 
 def run(arguments: argparse.Namespace) -> None:
     """Do what the flags ask for.
@@ -34,9 +38,18 @@ def run(arguments: argparse.Namespace) -> None:
     name = DEFAULT_NAME if arguments.name is None else arguments.name
     clock_mhz = DEFAULT_CLOCK_MHZ if arguments.clock is None else arguments.clock
     network = pa_artifact.read(arguments.network)
-    folding = _folding(arguments, network, clock_mhz)
+    hardware = {
+        flag: value for flag in _HARDWARE if (value := getattr(arguments, flag)) is not None
+    }
+    folding = _folding(arguments, network, clock_mhz, hardware)
     made = generate(
-        network, folding.nodes, name=name, clock_mhz=clock_mhz, cache=CACHE, progress=True
+        network,
+        folding.nodes,
+        name=name,
+        clock_mhz=clock_mhz,
+        **hardware,
+        cache=CACHE,
+        progress=True,
     )
     folder = Path(arguments.output or f"build/{name}")
     _write(folder, made, folding)
@@ -51,7 +64,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _check(arguments: argparse.Namespace) -> None:
     """Refuse contradictions before anything is made."""
-    for name in given_flags(arguments):
+    for name in given_flags(arguments).keys() - _HARDWARE:
         raise ValueError(f"{name} must not be given with --network: the network decides it")
     for flag, value in (
         ("--model", arguments.model),
@@ -79,13 +92,16 @@ def _check(arguments: argparse.Namespace) -> None:
 
 
 def _folding(
-    arguments: argparse.Namespace, network: pa_artifact.Network, clock_mhz: float
+    arguments: argparse.Namespace,
+    network: pa_artifact.Network,
+    clock_mhz: float,
+    hardware: Mapping[str, str],
 ) -> Folding:
     if arguments.folding is not None:
         return Folding.read(arguments.folding, network)
     if arguments.fps is not None:
-        return fold_for_rate(network, fps=arguments.fps, clock_mhz=clock_mhz)
-    return fold_for_budget(network, luts=arguments.budget_luts)
+        return fold_for_rate(network, fps=arguments.fps, clock_mhz=clock_mhz, **hardware)
+    return fold_for_budget(network, luts=arguments.budget_luts, **hardware)
 
 
 def _write(folder: Path, made: GeneratedNetwork, folding: Folding) -> None:
@@ -94,6 +110,7 @@ def _write(folder: Path, made: GeneratedNetwork, folding: Folding) -> None:
     texts: dict[str, Any] = {
         **made.verilog,
         **made.memories,
+        **made.models,
         f"{name}.json": json.dumps(made.metadata, indent=2) + "\n",
         "folding.json": folding.text(),
         "report.md": markdown(made.metadata),

@@ -147,6 +147,7 @@ def _digest(block: Block, prefix: str) -> str:
         "kind": block.kind,
         "folding": dict(block.folding),
         "inputs": [asdict(shape) for shape in block.inputs],
+        "hardware": [block.datapath, block.target],
     }
     if block.node is not None:
         facts["attributes"] = dict(block.node.attributes)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pa_artifact import Network
+from pa_hdl.cells.models import models_for
 from pa_hdl.emit import ModuleLibrary
 from pa_hdl.network.accelerator import Accelerator
 from pa_hdl.network.blocks import Block
@@ -31,12 +32,15 @@ class GeneratedNetwork:
         Text of each Verilog file by its name; ``NAME.v`` has the outermost module.
     memories : :class:`dict`
         Text of each memory file by its name: they belong where the Verilog is read.
+    models : :class:`dict`
+        Text of the file, if any, that a simulator needs and synthesis must not see.
     metadata : :class:`dict`
         What :func:`pa_hdl.network.facts.facts` describes.
     """
 
     verilog: dict[str, str]
     memories: dict[str, str]
+    models: dict[str, str]
     metadata: dict[str, Any]
 
 
@@ -46,6 +50,8 @@ def generate(
     *,
     name: str = "pa_network",
     clock_mhz: float = 100.0,
+    datapath: str = "popcount",
+    target: str = "generic",
     fifo_depths: Mapping[str, int] | None = None,
     cache: Path | None = None,
     workers: int | None = None,
@@ -63,6 +69,8 @@ def generate(
         Of the outermost module, and prefix of every other.
     clock_mhz : :class:`float`
         What the report's rates are for; the hardware does not depend on it.
+    datapath, target : :class:`str`
+        Of the PA convolutions; :data:`~pa_hdl.cost.AUTO` is the cheapest datapath of each.
     fifo_depths : mapping of :class:`str` to :class:`int`, optional
         Depths to use in place of the computed ones, by name of the FIFO.
     cache : :class:`~pathlib.Path`, optional
@@ -77,7 +85,7 @@ def generate(
     ArtifactError, TypeError, ValueError
         Naming the node, and quoting what is wrong.
     """
-    graph = build_graph(network, folding)
+    graph = build_graph(network, folding, datapath=datapath, target=target)
     depths = _depths(graph, fifo_depths or {})
     library = ModuleLibrary(prefix=name)
     texts = _convert_nodes(graph, library, name, cache, workers, progress)
@@ -88,9 +96,11 @@ def generate(
     for prefix, made in texts.items():
         verilog[f"{prefix}.v"] = made.verilog
         memories |= made.memories
+    models = models_for("\n".join(verilog.values()), target)
     return GeneratedNetwork(
         verilog=verilog,
         memories=memories,
+        models={f"{name}_cells.v": models} if models else {},
         metadata=facts(
             network,
             top,

@@ -10,9 +10,12 @@ from functools import cached_property
 
 from pa_artifact import ArtifactError, Network, Node
 from pa_artifact.ranges import value_ranges
+from pa_hdl.config import EngineConfig
+from pa_hdl.cost import AUTO, cheapest
 from pa_hdl.network.blocks import Block, input_lanes
 from pa_hdl.nodes.stream import StreamShape
 from pa_hdl.nodes.width import WidthConverter
+from pa_hdl.parameters import LayerParameters
 
 __all__ = ["SOURCE", "Graph", "Link", "build_graph"]
 
@@ -118,7 +121,13 @@ class Graph:
         return max(self.source.beats, self.bottleneck.cycles)
 
 
-def build_graph(network: Network, folding: Mapping[str, Mapping[str, int]]) -> Graph:
+def build_graph(
+    network: Network,
+    folding: Mapping[str, Mapping[str, int]],
+    *,
+    datapath: str = "popcount",
+    target: str = "generic",
+) -> Graph:
     """Blocks and links of a network.
 
     Parameters
@@ -127,6 +136,8 @@ def build_graph(network: Network, folding: Mapping[str, Mapping[str, int]]) -> G
         Validated; one input, and one node whose result nobody takes.
     folding : mapping
         For each node ``simd`` and ``pe``, or ``lanes``.
+    datapath, target : :class:`str`
+        Of the PA convolutions; :data:`~pa_hdl.cost.AUTO` is the cheapest datapath of each.
 
     Raises
     ------
@@ -135,13 +146,21 @@ def build_graph(network: Network, folding: Mapping[str, Mapping[str, int]]) -> G
     ValueError
         Naming the node whose folding does not suit it.
     """
-    return _Builder(network, folding).graph()
+    return _Builder(network, folding, datapath, target).graph()
 
 
 class _Builder:
-    def __init__(self, network: Network, folding: Mapping[str, Mapping[str, int]]) -> None:
+    def __init__(
+        self,
+        network: Network,
+        folding: Mapping[str, Mapping[str, int]],
+        datapath: str,
+        target: str,
+    ) -> None:
         self.network = network
         self.folding = folding
+        self.datapath = datapath
+        self.target = target
         self.ranges = value_ranges(network)
         self.blocks: list[Block] = []
         self.links: list[Link] = []
@@ -205,6 +224,7 @@ class _Builder:
             inputs=tuple(wanted),
             folding=dict(folding),
             ranges=tuple(self.ranges[o.name] for o in self.network.inputs_of(node.name)),
+            **self._hardware(node, folding),
         )
         for operand, (giver, shape) in enumerate(zip(givers, wanted, strict=True)):
             stem = f"{name}_fifo" if len(givers) == 1 else f"{name}_fifo_{operand}"
@@ -212,6 +232,18 @@ class _Builder:
         self.blocks.append(block)
         [shape] = block.outputs
         self._publish(node, name, shape)
+
+    def _hardware(self, node: Node, folding: Mapping[str, int]) -> dict[str, str]:
+        """Datapath and target of a PA convolution."""
+        if node.kind != "pa_conv":
+            return {}
+        datapath = self.datapath
+        if datapath == AUTO:
+            config = EngineConfig.from_node(
+                node, simd=folding["simd"], pe=folding["pe"], target=self.target
+            )
+            datapath = cheapest(config, LayerParameters.from_node(node))
+        return {"datapath": datapath, "target": self.target}
 
     def _wanted(self, node: Node, given: StreamShape, lanes: int) -> StreamShape:
         if given.channels % lanes:
