@@ -165,6 +165,11 @@ class PopcountPe(wiring.Component):
         return AndPopcount
 
     @classmethod
+    def decoder(cls, config: EngineConfig) -> type[BaseDecoder]:
+        """What spells codes out as bases."""
+        return BaseDecoder
+
+    @classmethod
     def latency(cls, config: EngineConfig) -> int:
         """Cycles from the weight codes of a fold to the accumulator that includes it."""
         lanes = cls.lane(config).latency_of(config.simd)
@@ -195,7 +200,7 @@ class PopcountPe(wiring.Component):
     def add_lanes(self, m: Module, platform: Any) -> list[Value]:
         """Decode the weights and count each pair of bases, rows of the table one after another."""
         config = self.config
-        bases = BaseDecoder(lanes=config.simd, count=config.m)
+        bases = self.decoder(config)(lanes=config.simd, count=config.m)
         add_submodule(m, platform, "weight_bases", bases)
         m.d.comb += bases.i.eq(self.weight)
         counts: list[Value] = []
@@ -364,7 +369,8 @@ class PopcountDot(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         config = self.config
-        bases = BaseDecoder(lanes=config.simd, count=config.n, base=config.base)
+        decoder = self.pe.decoder(config)
+        bases = decoder(lanes=config.simd, count=config.n, base=config.base)
         add_submodule(m, platform, "act_bases", bases)
         m.d.comb += bases.i.eq(self.act)
         valid, first = control(m, self, self.latency(config))
