@@ -225,7 +225,7 @@ def _place(m: Module, name: str, counters: Sequence[_Placed], out: Columns) -> N
 class Ecp5AndPopcount(AndPopcount):
     """Count positions set in both operands, one pair per cycle, :attr:`latency` cycles late.
 
-    In CCU2C cells: 1.5 LUT4s a bit pair at 64 and at 128 bits.
+    In CCU2C cells: 1.6 LUT4s a bit pair at 64 and at 128 bits.
 
     ::
 
