@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache, partial
+from itertools import combinations
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,27 +64,48 @@ def different_bits(table: Table) -> int:
 
 
 def mapped_luts(table: Table, inputs: int) -> int:
-    """LUTs of a table in logic: each bit split at its highest index bits, equal parts shared."""
+    """LUTs of a table in logic: bits split at some index bits, equal parts of all bits shared.
+
+    The index bits to split at are those that leave the fewest LUTs.
+    """
     values = np.asarray(table)
-    made: set[bytes] = set()
+    index_bits = (len(table) - 1).bit_length()
+    columns = np.stack([(values >> bit) & 1 for bit in range(_bits(table))])
+    cube = columns.reshape(-1, *(2,) * index_bits)
+    counts = []
+    for chosen in combinations(range(1, index_bits + 1), max(0, index_bits - inputs)):
+        turned = np.moveaxis(cube, chosen, range(1, len(chosen) + 1))
+        flat = turned.reshape(len(columns), 1 << len(chosen), -1)
+        counts.append(_nodes(flat))
+    return min(counts)
 
-    def split(column: NDArray[np.int64]) -> None:
-        half = len(column) // 2
-        if half and (column[:half] == column[half:]).all():
-            split(column[:half])
-            return
-        key = column.astype(np.uint8).tobytes()
-        wire = len(set(key[:half])) == len(set(key[half:])) == 1
-        if not half or wire or key in made:
-            return
-        made.add(key)
-        if len(column) > 1 << inputs:
-            split(column[:half])
-            split(column[half:])
 
-    for bit in range(_bits(table)):
-        split((values >> bit) & 1)
-    return len(made)
+def _nodes(parts: NDArray[np.int64]) -> int:
+    """Different functions among the parts of each bit, and of what chooses among them."""
+    size = parts.shape[2]
+    weights = [1 << place for place in range(size)]
+    rows = parts.astype(object) @ np.array(weights, dtype=object)
+    trivial = {0, (1 << size) - 1} | {
+        sum(1 << at for at in range(size) if at >> bit & 1) for bit in range(size.bit_length() - 1)
+    }
+    level: list[list[Any]] = [[int(value) for value in row] for row in rows]
+    made = {value for row in level for value in row} - trivial
+    found = len(made)
+    # Choices are told apart by what they choose among.
+    known: set[Any] = set()
+    while len(level[0]) > 1:
+        chosen = []
+        for row in level:
+            half = len(row) // 2
+            pairs = zip(row[:half], row[half:], strict=True)
+            chosen.append([low if low == high else ("choice", low, high) for low, high in pairs])
+        new = {value for row in chosen for value in row if isinstance(value, tuple)}
+        new -= known
+        known |= new
+        ends = {0, (1 << size) - 1}
+        found += sum(not (value[1] in ends and value[2] in ends) for value in new)
+        level = chosen
+    return found
 
 
 def _per_table(shape: SumShape, count: Callable[[Table], int]) -> int:
@@ -166,18 +189,27 @@ def _davio(values: Table) -> tuple[Table, Table]:
 
 
 def _ecp5_lookups(table: Table) -> tuple[int, int]:
-    """LUTs of a table, and registers behind them."""
+    """LUTs of a table, and registers behind them. Equal bits of a part share what they take."""
     bits, index_bits = _bits(table), (len(table) - 1).bit_length()
     if index_bits > 6:
         return mapped_luts(table, 4), bits
     if index_bits < 5:
-        return bits, bits
+        return _columns(table), _columns(table)
     if index_bits == 5:
-        parts = sum(any(part) for part in _davio(table))
-        return parts * bits, parts * bits
+        parts = sum(map(_columns, _davio(table)))
+        return parts, parts
     first, second = map(_davio, _davio(table))
-    three, fourth = sum(map(any, (*first, second[0]))), any(second[1])
-    return (three + (three > 1) + fourth) * bits, (three + 1 + 2 * fourth) * bits
+    three = [_columns(part) for part in (*first, second[0])]
+    fourth = _columns(second[1])
+    joined = bits if sum(map(bool, three)) > 1 else 0
+    return sum(three) + joined + fourth, sum(three) + bits + 2 * fourth
+
+
+def _columns(table: Table) -> int:
+    """Different bits of the entries, but for those that are always 0."""
+    values = np.asarray(table)
+    columns = {tuple((values >> bit) & 1) for bit in range(_bits(table))}
+    return len(columns - {(0,) * len(table)})
 
 
 def xc7(shape: SumShape) -> tuple[Counts, Counts]:
