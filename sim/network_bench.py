@@ -129,6 +129,8 @@ def generated(
     *,
     name: str,
     clock_mhz: float = 100.0,
+    datapath: str = "popcount",
+    target: str = "generic",
     fifo_depths: Mapping[str, int] | None = None,
 ) -> Accelerator:
     """An accelerator for a network; nodes that were generated before come from a cache."""
@@ -140,6 +142,8 @@ def generated(
         folding,
         name=name,
         clock_mhz=clock_mhz,
+        datapath=datapath,
+        target=target,
         fifo_depths=fifo_depths,
         cache=_CACHE,
         progress=True,
@@ -147,7 +151,7 @@ def generated(
     return Accelerator(
         design=Design(
             top=made.metadata["top"],
-            verilog="\n".join(made.verilog.values()),
+            verilog="\n".join([*made.verilog.values(), *made.models.values()]),
             memories=made.memories,
         ),
         metadata=made.metadata,

@@ -9,13 +9,15 @@ from numpy.typing import NDArray
 
 import pa_artifact
 from pa_artifact import Network
+from pa_hdl.config import DATAPATHS, TARGETS
+from pa_hdl.cost import AUTO
 from pa_hdl.folding import Folding, fold_for_budget, fold_for_rate
 from pa_nn.data import load_folder
 from sim import zoo
 from sim.arguments import positive, size
 from sim.network_crop import cropped
 
-__all__ = ["Subject", "add_subject_flags", "chosen_folding", "images_for", "subject"]
+__all__ = ["Subject", "add_subject_flags", "chosen_folding", "hardware", "images_for", "subject"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +47,18 @@ def add_subject_flags(parser: ArgumentParser) -> None:
     target.add_argument("--fps", type=float, help="images a second to fold for")
     target.add_argument("--budget-luts", type=positive, metavar="LUTS", help="LUTs to fold for")
     target.add_argument("--folding", type=Path, metavar="FILE", help="a folding file")
+    parser.add_argument(
+        "--datapath",
+        choices=(*DATAPATHS, AUTO),
+        default=DATAPATHS[0],
+        help=f"of the PA convolutions (default: {DATAPATHS[0]})",
+    )
+    parser.add_argument(
+        "--target",
+        choices=TARGETS,
+        default=TARGETS[0],
+        help=f"device family whose cells may be placed (default: {TARGETS[0]})",
+    )
     parser.add_argument("--clock", type=float, default=100.0, help="MHz (default: 100)")
 
 
@@ -131,5 +145,11 @@ def chosen_folding(network: Network, arguments: Namespace) -> Folding:
     if arguments.folding is not None:
         return Folding.read(arguments.folding, network)
     if arguments.budget_luts is not None:
-        return fold_for_budget(network, luts=arguments.budget_luts)
-    return fold_for_rate(network, fps=arguments.fps, clock_mhz=arguments.clock)
+        return fold_for_budget(network, luts=arguments.budget_luts, **hardware(arguments))
+    rate = {"fps": arguments.fps, "clock_mhz": arguments.clock}
+    return fold_for_rate(network, **rate, **hardware(arguments))
+
+
+def hardware(arguments: Namespace) -> dict[str, str]:
+    """Datapath and target of the PA convolutions."""
+    return {"datapath": arguments.datapath, "target": arguments.target}
