@@ -4,6 +4,7 @@
 at the layer's input, and compares every accumulator and the cycle count.
 """
 
+import math
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -14,7 +15,8 @@ import torch
 from numpy.typing import NDArray
 
 import pa_artifact
-from pa_hdl.config import EngineConfig
+from pa_hdl.config import DATAPATHS, TARGETS, EngineConfig, ceil_div
+from pa_hdl.datapaths.inside import MOST_FOLDS
 from pa_hdl.parameters import LayerParameters
 from pa_nn import golden
 from pa_nn.data import load_folder
@@ -51,39 +53,44 @@ class LayerJob:
     simulator: str
     images: int
     seed: int
+    datapath: str = "popcount"
+    target: str = "generic"
+    products: int | None = None
 
     @property
     def name(self) -> str:
-        """That of the layer."""
-        return self.layer
+        """That of the layer, and of hardware that is not the paper's in plain logic."""
+        form = (self.datapath, self.target)
+        return ".".join((self.layer, *(() if form == ("popcount", "generic") else form)))
 
     @property
     def replay(self) -> str:
         """Command that runs just this job again."""
         return (
             f"SIM={self.simulator} python -m sim.main --model {self.model} --data {self.data} "
-            f"--images {self.images} --only {self.layer}"
+            f"--images {self.images} --only {self.name} --datapath {self.datapath} "
+            f"--target {self.target}" + (f" --products {self.products}" if self.products else "")
         )
 
     def benches(self) -> list[Bench]:
         """One run: the images back to back, without stalls."""
         network = pa_artifact.read(self.model)
         node = network.node(self.layer)
-        simd, pe = LANES[self.simulator]
+        simd, pe = lanes(node, self.simulator, self.datapath)
         config = EngineConfig.from_node(
-            node, simd=min(simd, node.shape_in[0]), pe=min(pe, node.shape_out[0])
+            node, simd=simd, pe=pe, datapath=self.datapath, target=self.target
         )
-        config = cropped(config, PRODUCTS[self.simulator])
+        config = cropped(config, self.products or PRODUCTS[self.simulator])
         parameters = LayerParameters.from_node(node)
         images = middle(self._activations(network), config.height, config.width)
         return [
             Bench(
-                name=f"main.{self.layer}",
+                name=f"main.{self.name}",
                 module="sim.engine_tb",
                 tests=("frames",),
                 design=engine(config, parameters),
                 simulator=SIMULATORS[self.simulator],
-                seed=derived_seed(self.seed, self.layer),
+                seed=derived_seed(self.seed, self.name),
                 config=config.as_json(),
                 predicted_cycles=vectors.schedule(config, self.images)["cycles"],
                 scalars=vectors.engine_scalars(config, frames=self.images),
@@ -117,6 +124,21 @@ class LayerJob:
         )
 
 
+def lanes(node: pa_artifact.Node, simulator: str, datapath: str) -> tuple[int, int]:
+    """SIMD and PE of a layer."""
+    simd, pe = LANES[simulator]
+    inputs, outputs = node.shape_in[0], node.shape_out[0]
+    if datapath == "inside":
+        kernel = math.prod(node.attributes["kernel"])
+        simd, pe = inputs, max(pe, ceil_div(outputs, max(1, MOST_FOLDS // kernel)))
+    return min(simd, inputs), min(pe, outputs)
+
+
+def applies(node: pa_artifact.Node, datapath: str) -> bool:
+    """Whether a datapath can serve a layer, in as many lanes as it likes."""
+    return datapath != "inside" or math.prod(node.attributes["kernel"]) <= MOST_FOLDS
+
+
 def cropped(config: EngineConfig, products: int) -> EngineConfig:
     """The layer on an image so small that it takes no more than so many products of codes.
 
@@ -140,9 +162,18 @@ def middle(images: NDArray[np.int64], height: int, width: int) -> NDArray[np.int
 
 
 def layer_jobs(
-    model: Path, data: Path, simulators: Sequence[str], *, images: int | None, seed: int
+    model: Path,
+    data: Path,
+    simulators: Sequence[str],
+    *,
+    images: int | None,
+    seed: int,
+    datapaths: Sequence[str] = ("popcount",),
+    targets: Sequence[str] = ("generic",),
+    products: int | None = None,
 ) -> list[LayerJob]:
-    """A job for each PA convolution and simulator, the slow simulator first.
+    """A job for each simulator, the slow one first, PA convolution, datapath that can serve it, and
+    target.
 
     Raises
     ------
@@ -163,10 +194,21 @@ def layer_jobs(
             raise ValueError(f"--images must be at most {len(available)}, not {count}")
     return [
         LayerJob(
-            model=model, data=data, layer=node.name, simulator=name, images=counts[name], seed=seed
+            model=model,
+            data=data,
+            layer=node.name,
+            simulator=name,
+            images=counts[name],
+            seed=seed,
+            datapath=datapath,
+            target=target,
+            products=products,
         )
         for name in sorted(simulators)
         for node in network.of_kind("pa_conv")
+        for datapath in datapaths
+        for target in targets
+        if applies(node, datapath)
     ]
 
 
@@ -176,7 +218,27 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--model", type=Path, default=DATA / "resnet8.pa", help="a .pa file")
     parser.add_argument("--data", type=Path, default=DATA, help="folder of test images")
     parser.add_argument("--images", type=positive, default=None, help="images a layer sees")
+    parser.add_argument(
+        "--datapath",
+        action="append",
+        choices=[*DATAPATHS, "all"],
+        help="hardware of the dot products, may be repeated (default: popcount)",
+    )
+    parser.add_argument(
+        "--target",
+        action="append",
+        choices=TARGETS,
+        help="device whose cells they place, may be repeated (default: generic)",
+    )
+    parser.add_argument(
+        "--products",
+        type=positive,
+        default=None,
+        help="crop layers whose image has more products of codes",
+    )
     arguments = parser.parse_args(argv)
+    datapaths = dict.fromkeys(arguments.datapath or ["popcount"])
+    targets = dict.fromkeys(arguments.target or ["generic"])
     try:
         jobs = layer_jobs(
             arguments.model,
@@ -184,6 +246,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             [simulator.name for simulator in chosen()],
             images=arguments.images,
             seed=arguments.seed,
+            datapaths=list(DATAPATHS if "all" in datapaths else datapaths),
+            targets=list(targets),
+            products=arguments.products,
         )
     except (OSError, ValueError) as error:
         parser.error(str(error))

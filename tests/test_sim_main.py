@@ -3,7 +3,7 @@ from pa_networks import residual_network
 
 import pa_artifact
 from pa_hdl.config import EngineConfig
-from sim.main import DATA, cropped, layer_jobs, main, middle
+from sim.main import DATA, cropped, lanes, layer_jobs, main, middle
 
 CONFIG = EngineConfig(
     in_channels=8, out_channels=8, height=28, width=28, m=4, n=5, simd=4, pe=4, loadable=False
@@ -16,6 +16,31 @@ def test_embedded_network_has_a_job_for_each_layer_and_simulator():
     layers = [node.name for node in network.of_kind("pa_conv")]
     assert [job.layer for job in jobs] == layers * 2
     assert {job.simulator: job.images for job in jobs} == {"verilator": 4, "icarus": 1}
+
+
+def test_each_datapath_where_it_applies():
+    network = pa_artifact.read(DATA / "resnet8.pa")
+    jobs = layer_jobs(
+        *(DATA / "resnet8.pa", DATA, ["verilator"]),
+        images=None,
+        seed=1,
+        datapaths=["popcount", "inside"],
+        targets=["generic", "xc7"],
+        products=1000,
+    )
+    names = [job.name for job in jobs]
+    assert len(set(names)) == len(names)
+    inside = [job.layer for job in jobs if (job.datapath, job.target) == ("inside", "xc7")]
+    kernels = {node.name: node.attributes["kernel"] for node in network.of_kind("pa_conv")}
+    assert inside == [name for name, kernel in kernels.items() if tuple(kernel) == (1, 1)]
+    assert all("--products 1000" in job.replay for job in jobs)
+
+
+def test_inside_takes_as_many_lanes_as_it_needs():
+    network = pa_artifact.read(DATA / "resnet8.pa")
+    node = network.node("stages.2.0.downsample.0")
+    assert lanes(node, "icarus", "popcount") == (8, 8)
+    assert lanes(node, "icarus", "inside") == (32, 8)
 
 
 def test_crop_bounds_the_work():
@@ -45,6 +70,9 @@ def test_crop_takes_the_middle():
         (["--images", "65"], "--images must be at most 64, not 65"),
         (["--data", "absent"], "absent"),
         (["--workers", "none"], "none"),
+        (["--datapath", "abacus"], "invalid choice: 'abacus'"),
+        (["--target", "abacus"], "invalid choice: 'abacus'"),
+        (["--products", "0"], "must be at least 1, not '0'"),
     ],
 )
 def test_bad_input_is_one_line(arguments, message, capsys):
