@@ -14,7 +14,7 @@ import torch
 from pa_hdl.arguments import OneLineParser
 from sim.build import BuildError
 from sim.network_bench import NETWORKS, Accelerator, Outcome, bench, expected_logits, generated
-from sim.network_inputs import add_subject_flags, chosen_folding, hardware, subject
+from sim.network_inputs import add_subject_flags, chosen_folding, subject
 from sim.simulators import SIMULATORS
 
 __all__ = ["main"]
@@ -66,7 +66,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             chosen_folding(chosen.network, arguments).nodes,
             name="pa_network",
             clock_mhz=arguments.clock,
-            **hardware(arguments),
+            datapath=arguments.datapath,
+            target=arguments.target,
         )
     except OSError as error:
         parser.error(f"{error.filename}: {error.strerror}")

@@ -17,7 +17,7 @@ from sim import zoo
 from sim.arguments import positive, size
 from sim.network_crop import cropped
 
-__all__ = ["Subject", "add_subject_flags", "chosen_folding", "hardware", "images_for", "subject"]
+__all__ = ["Subject", "add_subject_flags", "chosen_folding", "images_for", "subject"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,11 +145,16 @@ def chosen_folding(network: Network, arguments: Namespace) -> Folding:
     if arguments.folding is not None:
         return Folding.read(arguments.folding, network)
     if arguments.budget_luts is not None:
-        return fold_for_budget(network, luts=arguments.budget_luts, **hardware(arguments))
-    rate = {"fps": arguments.fps, "clock_mhz": arguments.clock}
-    return fold_for_rate(network, **rate, **hardware(arguments))
-
-
-def hardware(arguments: Namespace) -> dict[str, str]:
-    """Datapath and target of the PA convolutions."""
-    return {"datapath": arguments.datapath, "target": arguments.target}
+        return fold_for_budget(
+            network,
+            luts=arguments.budget_luts,
+            datapath=arguments.datapath,
+            target=arguments.target,
+        )
+    return fold_for_rate(
+        network,
+        fps=arguments.fps,
+        clock_mhz=arguments.clock,
+        datapath=arguments.datapath,
+        target=arguments.target,
+    )
