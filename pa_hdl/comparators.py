@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from amaranth.hdl import Const, Module, Mux, Shape, Signal, Value, signed
+from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -20,7 +20,7 @@ __all__ = ["Comparators", "Encoder"]
 class Encoder(wiring.Component):
     """Code of one element: the number of thresholds it reaches, one element per cycle.
 
-    With `flip` set, both are compared inverted: ``~x >= ~t`` is ``x <= t``.
+    With `flip` set it is the number of those that it does not exceed.
 
     Parameters
     ----------
@@ -34,8 +34,8 @@ class Encoder(wiring.Component):
     Members
     -------
     act : the element
-    flip : compare inverted
-    thresholds : already inverted where `flip` is set
+    flip : count ``x <= t``, not ``x >= t``
+    thresholds : what to compare with
     code : :attr:`latency` cycles later
     """
 
@@ -67,7 +67,7 @@ class Encoder(wiring.Component):
 
     def model(self, act: int, flip: int, thresholds: Sequence[int]) -> int:
         """Code of one element."""
-        return sum((~act if flip else act) >= threshold for threshold in thresholds)
+        return sum(act <= t if flip else act >= t for t in thresholds)
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
@@ -75,9 +75,13 @@ class Encoder(wiring.Component):
         add_submodule(m, platform, "count", count)
         act = Signal(signed(self.threshold_bits))
         reached = Signal(self.n, reset_less=True)
-        m.d.comb += act.eq(self.act ^ self.flip.replicate(self.threshold_bits).as_signed())
+        m.d.comb += act.eq(self.act)
+        # Below the lowest bits stands whether equality counts, so that `flip` changes nothing but
+        # the outcome: no logic in front of the carry chain.
+        operand = Cat(~self.flip, act).as_signed()
         for index in range(self.n):
-            m.d.sync += reached[index].eq(act >= self.thresholds[index])
+            threshold = Cat(Const(1, 1), self.thresholds[index]).as_signed()
+            m.d.sync += reached[index].eq((operand >= threshold) ^ self.flip)
         m.d.comb += [count.i.eq(reached), self.code.eq(count.o)]
         return m
 
@@ -143,8 +147,8 @@ class Comparators(wiring.Component):
             flip = word >> (width - 1)
             thresholds = unpack(word, config.threshold_bits, config.n, signed=True)
             real = not padding and fold * config.simd + lane < config.in_channels
-            x = ~acts[lane] if flip else acts[lane]
-            code = sum(x >= threshold for threshold in thresholds)
+            x = acts[lane]
+            code = sum(x <= t if flip else x >= t for t in thresholds)
             codes.append(code if real else config.blank_code)
         return codes
 

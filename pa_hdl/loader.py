@@ -135,8 +135,7 @@ class Loader(wiring.Component):
     grant : the engine is idle and will stay so while ``request`` holds
     loaded, error : state of the last load
     weight_en, weight_addr, weight_data : one word of the weight memory
-    threshold_en, threshold_addr, threshold_data : one word of the threshold memory, flipped
-        thresholds inverted
+    threshold_en, threshold_addr, threshold_data : one word of the threshold memory
     phi_en, phi_index, phi_data : one entry of the one-hot table, in load order
     """
 
@@ -330,7 +329,7 @@ class Loader(wiring.Component):
         with m.Elif(taken):
             m.d.sync += [
                 previous.eq(ordered),
-                collected.eq(Cat(collected, ordered) >> width),
+                collected.eq(Cat(collected, word[:width]) >> width),
             ]
             highest = Mux(flip, ~(low - 1), high + 1)
             outside = ~_fits(word, width) | (ordered > highest)
@@ -340,7 +339,7 @@ class Loader(wiring.Component):
         for index in range(config.simd):
             slot = self.threshold_data[index * lane_bits :][:lane_bits]
             with m.If(lane_done & (lane.value == index)):
-                m.d.sync += slot.eq(Cat(collected, ordered, flip))
+                m.d.sync += slot.eq(Cat(collected, word[:width], flip))
             with m.Elif(lane_done & (lane.value == 0)):
                 # Lanes beyond the last channel stay all zero.
                 m.d.sync += slot.eq(0)
@@ -393,4 +392,4 @@ def _threshold_lane(config: EngineConfig, words: Sequence[int]) -> int | None:
     lowest, highest = (~high, ~(low - 1)) if flip else (low, high + 1)
     if flip > 1 or ordered != sorted(ordered) or ordered[0] < lowest or ordered[-1] > highest:
         return None
-    return pack(ordered, config.threshold_bits) | flip << (config.n * config.threshold_bits)
+    return pack(thresholds, config.threshold_bits) | flip << (config.n * config.threshold_bits)

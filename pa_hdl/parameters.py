@@ -216,15 +216,13 @@ def weight_words(config: EngineConfig, parameters: LayerParameters) -> list[int]
 def threshold_words(config: EngineConfig, parameters: LayerParameters) -> list[int]:
     """Words of the threshold memory, one an input fold.
 
-    Each holds, lane by lane, ``n`` thresholds and above them the flip bit. A flipped lane's
-    thresholds are stored inverted: ``~x >= ~t`` is ``x <= t``. Surplus lanes are all zero: the
-    comparators mask them.
+    Each holds, lane by lane, ``n`` thresholds and above them the flip bit. Surplus lanes are all
+    zero: the comparators mask them.
     """
     width = config.threshold_bits
     lane_bits = config.n * width + 1
     lanes = [0] * (config.in_folds * config.simd)
-    inverted = np.where(parameters.flip[:, None], ~parameters.thresholds, parameters.thresholds)
-    for channel, row in enumerate(inverted.tolist()):
+    for channel, row in enumerate(parameters.thresholds.tolist()):
         lanes[channel] = pack(row, width) | int(parameters.flip[channel]) << (lane_bits - 1)
     return [
         pack(lanes[start : start + config.simd], lane_bits)

@@ -124,7 +124,7 @@ def _encoder(rng: random.Random) -> Unit:
         act = int(row[0, rng.randrange(n)]) + rng.randint(-1, 1)
         acts.append(min(127, max(-128, act)))
         flips.append(int(flip))
-        stored.append(lanes((~row if flip else row)[0].tolist(), bits))
+        stored.append(lanes(row[0].tolist(), bits))
         codes.append(_codes(np.array([acts[-1]]), row, np.array([flip]))[0])
     masked = [act & 255 for act in acts]
     puts = [put({"act": masked, "flip": flips, "thresholds": stored})]
@@ -139,14 +139,14 @@ def _codes(acts: NDArray[np.int64], thresholds: NDArray[np.int64], flip: NDArray
 
 
 def threshold_words(config: EngineConfig, layer: LayerParameters) -> list[int]:
-    """Words of the threshold memory, lane by lane: thresholds, inverted where flipped, and flip."""
+    """Words of the threshold memory, lane by lane: thresholds and flip."""
     width = config.threshold_bits
     words = []
     for start in range(0, config.in_channels, config.simd):
         lane_words = []
         for channel in range(start, min(start + config.simd, config.in_channels)):
-            flip = bool(layer.flip[channel])
-            row = [~t if flip else t for t in layer.thresholds[channel].tolist()]
+            row = layer.thresholds[channel].tolist()
+            flip = int(layer.flip[channel])
             lane_words.append(fields((lanes(row, width), config.n * width), (flip, 1)))
         words.append(lanes(lane_words, config.n * width + 1))
     return words

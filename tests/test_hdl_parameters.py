@@ -64,7 +64,7 @@ def test_weight_words_follow_the_order_of_folds():
                 address += 1
 
 
-def test_threshold_words_invert_flipped_lanes():
+def test_threshold_words_hold_thresholds_and_flip():
     parameters = replace(
         LayerParameters.seeded(CONFIG, 3),
         thresholds=np.array([[1, 2, 3], [30, 20, -1], [0, 5, 256]]),
@@ -75,7 +75,7 @@ def test_threshold_words_invert_flipped_lanes():
     lane_bits = 3 * 10 + 1
     lanes = unpack(first, lane_bits, 2) + unpack(second, lane_bits, 2)
     assert unpack(lanes[0], 10, 3, signed=True) == [1, 2, 3]
-    assert unpack(lanes[1], 10, 3, signed=True) == [-31, -21, 0]
+    assert unpack(lanes[1], 10, 3, signed=True) == [30, 20, -1]
     assert unpack(lanes[2], 10, 3, signed=True) == [0, 5, 256]
     assert [lane >> 30 for lane in lanes] == [0, 1, 0, 0]
     assert lanes[3] == 0
@@ -97,7 +97,10 @@ def test_acc_range_is_reached_and_includes_masked_taps():
         (dict(codes=np.zeros((3, 3, 1, 1), int)), r"codes must have shape \(3, 3, 2, 1\), not"),
         (dict(codes=np.full((3, 3, 2, 1), 3)), "codes must be 0 to 2, not 3"),
         (dict(phi=np.full((3, 4), -128)), "phi must be -127 to 127, not -128"),
-        (dict(phi=np.ones((3, 4), int)), "mask_code must be set where column 0 of phi is not 0 but 1"),
+        (
+            dict(phi=np.ones((3, 4), int)),
+            "mask_code must be set where column 0 of phi is not 0 but 1",
+        ),
         (dict(thresholds=np.full((3, 3), 257)), "thresholds must be 0 to 256, not 257"),
         (dict(thresholds=np.array([[5, 4, 6]] * 3)), "thresholds must ascend"),
         (
