@@ -37,6 +37,12 @@ DEVICES = {"25k": "LFE5U-25F", "45k": "LFE5U-45F", "85k": "LFE5U-85F"}
 
 _PACKAGE = {"25k": "CABGA381", "45k": "CABGA554", "85k": "CABGA756"}
 
+_FEWEST_RESET = 32
+_FEW_RESETS = (
+    f"dfflegalize -minsrst {_FEWEST_RESET} -cell $_DFF_?_ 01 -cell $_DFFE_??_ 01 "
+    "-cell $_DFF_?P?_ r -cell $_DFFE_?P??_ r -cell $_SDFF_?P?_ r -cell $_SDFFE_?P??_ r"
+)
+
 _HERE = Path(__file__).resolve().parent
 _NETLIST_SOURCES = ("pnr_flow.py", "pnr_pins.py", "output_registers.py")
 _RESULT_SOURCES = ("pnr_flow.py", "pnr_paths.py")
@@ -162,7 +168,7 @@ def netlist_of(design: Design, cache: Path) -> Mapped:
         for name, text in {"design.v": pinned.verilog, **pinned.memories}.items():
             Path(folder, name).write_text(text)
         log = (cache / f"{design.name}-yosys.log").resolve()
-        run_yosys(commands(pinned, TARGETS[TARGET], "netlist.json"), Path(folder), log)
+        run_yosys(_commands(pinned, "netlist.json"), Path(folder), log)
         netlist = json.loads(Path(folder, "netlist.json").read_text())
     mapped = Mapped(
         name=design.name,
@@ -173,6 +179,21 @@ def netlist_of(design: Design, cache: Path) -> Mapped:
     with whole_files() as write:
         write(known, json.dumps(asdict(mapped)))
     return mapped
+
+
+def _commands(design: Design, netlist: str) -> list[str]:
+    """As synthesis does it, but a reset of few flip-flops becomes logic in front of them.
+
+    A tile has two reset wires for its eight flip-flops. Hundreds of resets of a few flip-flops
+    each cost no LUT, and placement cannot find room for them near what they belong to.
+    """
+    script = []
+    for command in commands(design, TARGETS[TARGET], netlist):
+        if command.startswith("synth_lattice "):
+            script += [f"{command} -run :map_ffs", "opt_clean", _FEW_RESETS]
+            command += " -run map_ffs:"
+        script.append(command)
+    return script
 
 
 def _components(netlist: dict[str, Any]) -> list[str]:

@@ -128,7 +128,9 @@ def markdown(
         f"{DEVICES[device]}, speed grade 8, {tool.title}, aiming at {freq_mhz:g} MHz. "
         "64 to 64 channels, 3x3, 16x16; an engine is everything: streams, comparators, window, "
         "weight memory and dot product. Ports outnumber the pins, so flip-flops stand for the "
-        "neighbours: one for each input bit and two for each output bit, counted below."
+        "neighbours: one for each input bit and two for each output bit, counted below. A reset of "
+        "few flip-flops is logic here, since placement finds no room for hundreds of them: that "
+        "takes LUTs which the counts of synthesis do not have."
     )
     parts = ["# Clock rates after place and route", setting]
     parts.append(table(findings) if findings else "No run finished.")

@@ -1,5 +1,6 @@
 """Placing and routing: what is cached, and what a run that fails says."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -45,6 +46,17 @@ def test_the_netlist_keeps_the_design_behind_three_pins(mapped):
     assert mapped.absorbed == 0
     assert mapped.components == ()
     assert '"dut"' in mapped.text
+
+
+@pytest.mark.parametrize(("bits", "resets"), [(31, 0), (32, 32)])
+def test_a_reset_of_few_flip_flops_becomes_logic(tmp_path, bits, resets):
+    """Flip-flops without a reset have 0 there."""
+    design = replace(DESIGN, verilog=VERILOG.replace("[7:0]", f"[{bits - 1}:0]"))
+    netlist = json.loads(netlist_of(design, tmp_path).text)
+    cells = netlist["modules"]["counter"]["cells"].values()
+    wires = [cell["connections"]["LSR"] for cell in cells if cell["type"] == "TRELLIS_FF"]
+    assert len(wires) == bits
+    assert sum(wire != ["0"] for wire in wires) == resets
 
 
 def test_a_netlist_is_made_once_and_again_where_its_file_is_damaged(tmp_path, monkeypatch):
