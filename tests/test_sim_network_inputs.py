@@ -1,5 +1,3 @@
-import argparse
-
 import numpy as np
 import pytest
 from pa_networks import residual_network
@@ -80,7 +78,19 @@ def test_crop_is_height_and_width(capsys):
 
 def test_folding_for_a_rate_and_for_a_budget():
     network = residual_network()
-    given = argparse.Namespace(folding=None, budget_luts=None, fps=1000.0, clock=100.0)
+    given = arguments("small.pa")
     assert set(chosen_folding(network, given).nodes) == {node.name for node in network.nodes}
     given.budget_luts = 50_000
     assert set(chosen_folding(network, given).nodes) == {node.name for node in network.nodes}
+
+
+def test_a_cheaper_datapath_is_folded_less_for_the_same_budget():
+    network = residual_network()
+    given = arguments("small.pa", "--datapath", "auto", "--target", "xc7")
+    given.budget_luts = 6_000
+    cheap = chosen_folding(network, given).nodes
+    given.datapath = "popcount"
+    dear = chosen_folding(network, given).nodes
+    engines = [node.name for node in network.of_kind("pa_conv")]
+    sizes = [sum(n[e]["simd"] * n[e]["pe"] for e in engines) for n in (cheap, dear)]
+    assert sizes[0] > sizes[1]
