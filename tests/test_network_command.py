@@ -54,6 +54,16 @@ def test_a_folder_with_everything_is_written(folder, capsys):
         assert Path("again", name).read_text() == Path("out", name).read_text()
 
 
+def test_engines_take_the_cheapest_datapath_in_cells_of_a_device(folder, capsys):
+    run("--network net.pa --fps 50000 --datapath auto --target xc7 --name tiny -o out")
+    facts = json.loads(Path("out/tiny.json").read_text())
+    assert facts["simulation_models"] == ["tiny_cells.v"]
+    assert "module LUT6_2" in Path("out/tiny_cells.v").read_text()
+    chosen = {node["datapath"] for node in facts["nodes"] if node["kind"] == "pa_conv"}
+    assert "popcount" not in chosen
+    assert facts["totals"]["luts"] > 0
+
+
 def test_a_budget_is_kept(folder, capsys):
     run("--network net.pa --budget-luts 9000")
     facts = json.loads(Path("build/pa_network/pa_network.json").read_text())

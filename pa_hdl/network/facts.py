@@ -25,6 +25,7 @@ def facts(
     clock_mhz: float,
     verilog: Sequence[str],
     memories: Sequence[str],
+    models: Sequence[str],
     texts: Mapping[str, Converted],
 ) -> dict[str, Any]:
     """Ports, cycles, nodes and FIFOs of an accelerator.
@@ -37,9 +38,9 @@ def facts(
     Returns
     -------
     dict with ``name``, ``top``, ``network`` (names of nodes), ``verilog`` and ``files`` (of
-    memories), ``input`` and ``output`` (streams), ``clock_mhz``, ``cycles_per_image``,
-    ``images_per_second``, ``latency_cycles``, ``bottleneck``, ``fifo_bits``, ``totals``, ``nodes``
-    and ``fifos``.
+    memories), ``simulation_models`` (cells of a device, for simulators only), ``input`` and
+    ``output`` (streams), ``clock_mhz``, ``cycles_per_image``, ``images_per_second``,
+    ``latency_cycles``, ``bottleneck``, ``fifo_bits``, ``totals``, ``nodes`` and ``fifos``.
     """
     graph = top.graph
     cycles = graph.cycles_per_image
@@ -65,6 +66,7 @@ def facts(
         "producer": network.producer,
         "verilog": list(verilog),
         "files": list(memories),
+        "simulation_models": list(models),
         "input": _stream(graph.source),
         "output": _stream(graph.result),
         "clock_mhz": clock_mhz,
@@ -97,6 +99,7 @@ def _node(block: Block, text: Converted | None, cycles: int) -> dict[str, Any]:
         "name": block.name,
         "node": None if block.node is None else block.node.name,
         "kind": block.kind,
+        "datapath": block.datapath if block.kind == "pa_conv" else None,
         "shape_in": [given.channels, given.height, given.width],
         "shape_out": [made.channels, made.height, made.width],
         "folding": dict(block.folding),

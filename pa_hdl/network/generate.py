@@ -108,6 +108,7 @@ def generate(
             clock_mhz=clock_mhz,
             verilog=list(verilog),
             memories=list(memories),
+            models=[f"{name}_cells.v"] if models else [],
             texts={block: texts[f"{name}_{block}"] for block in _separate(graph)},
         ),
     )
