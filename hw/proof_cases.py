@@ -79,7 +79,8 @@ class ProofCase:
         one = ((self.m + 1) * (self.n + 1)) ** self.simd
         if one <= _INDUCTION:
             return "induction"
-        several = (self.n + 1) ** self.simd * (self.m + 1) ** (self.simd * self.pe)
+        weights = 0 if self.datapath == "inside" else self.simd * self.pe
+        several = (self.n + 1) ** self.simd * (self.m + 1) ** weights
         return "exhaustive" if several <= _EXHAUSTIVE else "random"
 
     def miter(self) -> Miter:

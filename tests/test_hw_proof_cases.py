@@ -27,6 +27,11 @@ def test_strongest_method(simd, pe, method):
     assert case(simd=simd, pe=pe).method == method
 
 
+def test_weights_inside_are_no_input():
+    inside = ProofCase(datapath="inside", target="generic", m=4, n=5, simd=8, pe=2)
+    assert inside.method == "exhaustive"
+
+
 def test_names_itself():
     assert case().name == "popcount (4, 5) 2x1 generic"
     assert case().folder == "popcount-m4n5-2x1-generic"
