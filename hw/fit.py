@@ -45,14 +45,23 @@ _PRIOR = 0.12
 
 
 def measure(case: FitCase, target: str, cache: Path) -> list[Sample]:
-    """What each part of a case takes."""
+    """What each part of a case takes.
+
+    The comparators of an engine are what is left of it, the other parts taken off: mapped together
+    with what is around them they take more or less than by themselves.
+    """
     found = synthesise(case.design(target), target, cache)
+    luts = {part: figures.uses.lut for part, figures in found.items()}
+    if case.engine:
+        whole = synthesise(case.whole(target), target, cache)
+        others = sum(luts.values()) - luts["comparators"] + whole["dot"].uses.lut
+        luts["comparators"] = whole["engine"].uses.lut - others
     return [
         {
             "name": case.name,
             "target": target,
             "part": part,
-            "lut": figures.uses.lut,
+            "lut": luts[part],
             "ff": figures.uses.ff,
             "depth": figures.depth,
         }

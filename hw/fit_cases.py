@@ -55,6 +55,11 @@ class FitCase:
         config = EngineConfig(**options, target=target)
         return (config, None) if config.loadable else exact(config)
 
+    def whole(self, target: str) -> Design:
+        """The engine as ``make synth`` has it, nothing but its dot product kept apart."""
+        units = {"engine": _NAME, "dot": f"{_NAME}_dot"}
+        return replace(self.design(target), units=units, name=f"fit-{self.name}-whole")
+
     def design(self, target: str) -> Design:
         """What is synthesised; its units are the parts to measure."""
         config, parameters = self.layer(target)
