@@ -5,6 +5,8 @@
 #   make test         pytest on both cores
 #   make sim          trained layers, unit benches, a few engines and a whole network, in simulation
 #   make sim-matrix   the whole matrix of engine shapes
+#   make sim-datapaths
+#                     trained layers with every datapath, in plain logic and in device cells
 #   make network      a trained network: 64 images on Verilator, stalls and frames of wrong lengths,
 #                     a small image on Icarus
 #   make network-icarus
@@ -19,6 +21,7 @@
 #                     the embedded network in full precision, PA float, integers and hardware
 #   make fifo-search  how much less than computed the FIFOs of a small network could hold
 #   make synth        area, depth and latency through Yosys
+#   make prove        every datapath equal to the paper's, by solver or simulation
 #   make pnr          clock rates of whole engines, placed and routed on an ECP5
 #   make explore      sweep of engines and dot products: tables and Pareto plots
 #   make bench        speed of training, side by side
@@ -36,8 +39,9 @@ SEED ?= 1
 
 export SEED
 
-.PHONY: setup lint format test sim sim-matrix network network-icarus network-zoo resnet18 mobilenet
-.PHONY: ladder fifo-search synth pnr explore bench accuracy clean
+.PHONY: setup lint format test sim sim-matrix sim-datapaths network network-icarus network-zoo
+.PHONY: resnet18 mobilenet
+.PHONY: ladder fifo-search synth prove pnr explore bench accuracy clean
 .DELETE_ON_ERROR:
 
 setup: $(STAMP)
@@ -73,6 +77,10 @@ NETWORK := $(PY) -m sim.network
 RESNET8 := sim/data/resnet8.pa --data sim/data
 WITH_DATA = $(if $(DATA),--data "$(DATA)")
 
+sim-datapaths: $(STAMP)
+	SIM=verilator $(PY) -m sim.main --datapath all --target generic --target xc7 --target ecp5 \
+		--images 1
+
 network: $(STAMP)
 	$(NETWORK) $(RESNET8) --images 64 --fps 1500
 	$(NETWORK) $(RESNET8) --images 8 --fps 1500 --stalls $(SEED)
@@ -106,6 +114,9 @@ fifo-search: $(STAMP)
 
 synth: $(STAMP)
 	$(PY) -m hw.synth
+
+prove: $(STAMP)
+	$(PY) -m hw.prove
 
 pnr: $(STAMP)
 	$(PY) -m hw.pnr
