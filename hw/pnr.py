@@ -50,7 +50,7 @@ def _parser() -> argparse.ArgumentParser:
         "--datapath",
         action="append",
         choices=list(DATAPATHS),
-        help="datapath to place, may be repeated (default: popcount)",
+        help="datapath to place, may be repeated (default: lookup)",
     )
     add("--unit", choices=UNITS, default="engine", help="what to place (default: engine)")
     add("--m", type=_number(int, 1), default=4, help="weight bases (default: 4)")
@@ -103,7 +103,7 @@ class _Session:
         args = self.args
         prepared = [
             found
-            for datapath in args.datapath or ["popcount"]
+            for datapath in args.datapath or ["lookup"]
             if (found := self._prepare(datapath))
         ]
         seeds = range(args.first_seed, args.first_seed + args.seeds)

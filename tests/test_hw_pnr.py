@@ -74,7 +74,7 @@ def test_runs_that_fail_are_told_and_the_others_go_on(small, tmp_path, capsys):
 
 def test_an_engine_that_cannot_be_is_told(small, tmp_path, capsys):
     assert run(tmp_path, "--m", "9") == 1
-    assert "engine with datapath popcount: m must be at most 8, not 9" in capsys.readouterr().err
+    assert "engine with datapath lookup: m must be at most 8, not 9" in capsys.readouterr().err
     assert rows(tmp_path) == []
 
 
