@@ -102,9 +102,7 @@ class _Session:
     def run(self) -> None:
         args = self.args
         prepared = [
-            found
-            for datapath in args.datapath or ["lookup"]
-            if (found := self._prepare(datapath))
+            found for datapath in args.datapath or ["lookup"] if (found := self._prepare(datapath))
         ]
         seeds = range(args.first_seed, args.first_seed + args.seeds)
         with ThreadPoolExecutor(args.jobs) as pool:
