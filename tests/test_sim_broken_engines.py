@@ -87,7 +87,7 @@ def test_one_phi_off_by_one_fails():
 
 
 def test_one_comparator_greater_instead_of_greater_or_equal_fails():
-    design = broken(r"(\$signed\(\w+\)) >= (\$signed\(thresholds)", r"\1 > \2")
+    design = broken(r"(\$signed\(\{ [^}]+ \}\)) >= (\$signed\(\{ thresholds)", r"\1 > \2")
     assert wrong_accumulators(outcome("comparator", design))
 
 
