@@ -212,14 +212,22 @@ def synthesise(design: Design, target_name: str, cache: Path) -> dict[str, UnitF
     """
     target = target_of(target_name)
     known = cache / f"{content_key(design, target)}.json"
-    if not known.exists():
+    figures = _recall(known)
+    if figures is None:
         cache.mkdir(parents=True, exist_ok=True)
         figures = _measure(design, target, cache / f"{design.name}-{target.name}.log")
         with whole_files() as write:
             write(known, json.dumps({name: asdict(unit) for name, unit in figures.items()}))
-    return {
-        name: UnitFigures.from_json(unit) for name, unit in json.loads(known.read_text()).items()
-    }
+    return figures
+
+
+def _recall(known: Path) -> dict[str, UnitFigures] | None:
+    """Figures out of a file of the cache; ``None`` if it is not there, or cut short."""
+    try:
+        found = json.loads(known.read_text())
+        return {name: UnitFigures.from_json(unit) for name, unit in found.items()}
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return None
 
 
 def _measure(design: Design, target: Target, log: Path) -> dict[str, UnitFigures]:

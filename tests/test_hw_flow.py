@@ -201,6 +201,15 @@ def test_results_are_kept_by_content(tmp_path, monkeypatch):
         synthesise(lane_design(), "ice40", tmp_path)
 
 
+@pytest.mark.parametrize("damage", ["", "{", "[]", "null", '{"lane": {"uses": {}}}'])
+def test_a_result_cut_short_is_made_again(tmp_path, damage):
+    whole = synthesise(lane_design(), "ice40", tmp_path)
+    [known] = tmp_path.glob("*.json")
+    known.write_text(damage)
+    assert synthesise(lane_design(), "ice40", tmp_path) == whole
+    assert known.read_text() != damage
+
+
 def test_refused_design_names_error_and_log(tmp_path):
     broken = lane_design(verilog=LANE.replace("a & b", "a & missing(b)"))
     with pytest.raises(FlowError, match=r"missing.* \(log: .*probe-generic\.log\)"):
