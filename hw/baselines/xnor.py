@@ -10,8 +10,9 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from pa_hdl.config import unsigned_bits
+from pa_hdl.datapaths.signature import control
 from pa_hdl.emit import add_submodule
-from pa_hdl.popcount import AndPopcount, delay
+from pa_hdl.popcount import AndPopcount
 
 __all__ = ["XnorDot", "XnorPe"]
 
@@ -134,13 +135,7 @@ class XnorDot(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        wait = self.latency - 1
-        valid = delay(m, "valid", self.valid, wait, reset=True)
-        first = delay(m, "first", self.first, wait)
-        last = delay(m, "last", self.last, wait)
-        o_valid = Signal()
-        m.d.sync += o_valid.eq(valid & last)
-        m.d.comb += self.o_valid.eq(o_valid)
+        valid, first = control(m, self, self.latency)
         for index in range(self.pe):
             pe = XnorPe(simd=self.simd, taps=self.taps)
             add_submodule(m, platform, f"pe_{index}", pe)

@@ -16,7 +16,7 @@ from amaranth.lib.wiring import In, Out
 from numpy.typing import NDArray
 
 from pa_hdl.config import EngineConfig, unsigned_bits
-from pa_hdl.datapaths.signature import control, dot_signature
+from pa_hdl.datapaths.signature import check_baked, control, dot_signature
 from pa_hdl.datapaths.table_dot import lookup_table
 from pa_hdl.datapaths.table_sums import TABLE_SUMS
 from pa_hdl.emit import add_submodule
@@ -174,11 +174,7 @@ class InsideDot(wiring.Component):
         ValueError
             Naming what is allowed.
         """
-        if parameters is None:
-            raise ValueError(
-                "datapath must be popcount, compressor or shared in a loadable engine, "
-                "not 'inside': its weights are baked in"
-            )
+        check_baked(config, parameters, "its weights are")
         if config.folds_per_pixel > MOST_FOLDS:
             raise ValueError(
                 f"folds of a pixel must be at most {MOST_FOLDS} for the inside datapath, "

@@ -9,9 +9,25 @@ from amaranth.lib import data
 from amaranth.lib.wiring import In, Out
 
 from pa_hdl.config import EngineConfig
+from pa_hdl.parameters import LayerParameters
 from pa_hdl.popcount import delay
 
-__all__ = ["control", "dot_signature", "plain_weights"]
+__all__ = ["check_baked", "control", "dot_signature", "plain_weights"]
+
+
+def check_baked(config: EngineConfig, parameters: LayerParameters | None, what: str) -> None:
+    """Refuse a loadable engine, whose datapath has `what` baked in.
+
+    Raises
+    ------
+    ValueError
+        Naming the datapaths that can be loaded.
+    """
+    if parameters is None:
+        raise ValueError(
+            "datapath must be popcount, compressor or shared in a loadable engine, "
+            f"not {config.datapath!r}: {what} baked in"
+        )
 
 
 def plain_weights(config: EngineConfig) -> data.ArrayLayout:

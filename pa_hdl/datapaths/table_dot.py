@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from pa_hdl.config import EngineConfig, signed_bits, unsigned_bits
 from pa_hdl.datapaths.level_codes import LevelCodes, choose_codes, plain_codes
-from pa_hdl.datapaths.signature import control, dot_signature
+from pa_hdl.datapaths.signature import check_baked, control, dot_signature
 from pa_hdl.datapaths.table_sums import TABLE_SUMS
 from pa_hdl.emit import add_submodule
 from pa_hdl.parameters import LayerParameters, blank_column, weight_folds
@@ -30,9 +30,14 @@ __all__ = ["Coding", "GatedDot", "LookupDot", "TableDot", "TablePe", "lookup_tab
 
 def lookup_table(rows: NDArray[np.int64], code_bits: int) -> tuple[int, ...]:
     """Entries by ``row << code_bits | code``; of codes that do not occur, those of the last."""
-    codes = np.minimum(np.arange(1 << code_bits), rows.shape[1] - 1)
     full = 1 << unsigned_bits(len(rows) - 1)
-    return tuple(rows[np.minimum(np.arange(full), len(rows) - 1)][:, codes].ravel().tolist())
+    places = np.minimum(np.arange(full), len(rows) - 1)
+    return tuple(_every_code(rows, code_bits)[places].ravel().tolist())
+
+
+def _every_code(rows: NDArray[np.int64], code_bits: int) -> NDArray[np.int64]:
+    """Entries of all activation codes that so many bits spell."""
+    return rows[:, np.minimum(np.arange(1 << code_bits), rows.shape[1] - 1)]
 
 
 @dataclass(frozen=True)
@@ -226,11 +231,7 @@ class TableDot(wiring.Component):
         ValueError
             Naming what is allowed.
         """
-        if parameters is None:
-            raise ValueError(
-                f"datapath must be popcount, compressor or shared in a loadable engine, "
-                f"not {config.datapath!r}: its table is baked in"
-            )
+        check_baked(config, parameters, "its table is")
 
     @classmethod
     def coding_of(cls, config: EngineConfig, parameters: LayerParameters) -> Coding:
@@ -307,8 +308,7 @@ class TableDot(wiring.Component):
 
 def _spelled(config: EngineConfig, rows: NDArray[np.int64]) -> tuple[LevelCodes, tuple[int, ...]]:
     """Codes of the rows of a table, and its entries by code and activation code."""
-    acts = np.minimum(np.arange(1 << config.code_bits), rows.shape[1] - 1)
-    padded = tuple(map(tuple, rows[:, acts].tolist()))
+    padded = tuple(map(tuple, _every_code(rows, config.code_bits).tolist()))
     codes = choose_codes(padded) if config.target == "xc7" else plain_codes(padded)
     return codes, codes.table(padded)
 
