@@ -9,6 +9,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from pa_hdl.config import signed_bits
+from pa_hdl.datapaths.signature import control
 from pa_hdl.emit import add_submodule
 from pa_hdl.frame import encoder_members
 from pa_hdl.memory import Ram
@@ -230,14 +231,8 @@ class MultiplyDot(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         config = self.config
-        wait = self.latency(config) - 1
-        valid = delay(m, "valid", self.valid, wait, reset=True)
-        first = delay(m, "first", self.first, wait)
-        last = delay(m, "last", self.last, wait)
+        valid, first = control(m, self, self.latency(config))
         act = delay(m, "act", self.act.as_value(), 1)
-        o_valid = Signal()
-        m.d.sync += o_valid.eq(valid & last)
-        m.d.comb += self.o_valid.eq(o_valid)
         weights = config.products * config.weight_bits
 
         def add_pe(index: int) -> None:
