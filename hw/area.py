@@ -12,7 +12,6 @@ import argparse
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -37,6 +36,7 @@ from pa_hdl.nodes.stream import StreamShape
 from pa_hdl.nodes.width import WidthConverter
 from pa_hdl.parameters import LayerParameters
 
+from .arguments import add_cache
 from .flow import Design, synthesise
 
 __all__ = ["CASES", "Case", "block_rams", "main"]
@@ -197,12 +197,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Print the table."""
     parser = OneLineParser(prog="python -m hw.area", description=__doc__, allow_abbrev=False)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument(
-        "--cache",
-        type=Path,
-        default=Path("build/synth"),
-        help="folder of results by content, and of logs (default: build/synth)",
-    )
+    add_cache(parser, "build/synth")
     parser.add_argument("--only", default="", help="cases whose name has this text")
     args = parser.parse_args(argv)
     chosen = [case for case in CASES if args.only in case.name]

@@ -22,6 +22,7 @@ from pa_hdl.dot import DATAPATHS
 from pa_hdl.files import whole_files
 
 from . import explore_report
+from .arguments import add_cache, add_jobs, add_reports
 from .explore_accuracy import add_accuracies, read_accuracies
 from .explore_points import Point, Row, evaluate, grid, recall, remember
 from .pnr_cases import UNITS
@@ -95,28 +96,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--fold", type=_integers(1), metavar="LIST", help="1x1 layers of so many folds")
     add("--unit", choices=UNITS, default="dot", help="what to synthesise (default: dot)")
-    add("--jobs", type=_one, default=2, help="processes on this machine (default: 2)")
+    add_jobs(parser)
     add("--scheduler", metavar="ADDRESS", help="a Dask scheduler, instead of this machine")
     add("--accuracies", type=Path, metavar="FILE", help="JSON of runs with m, n, phi_bits, top1")
-    add(
-        "--reports",
-        type=Path,
-        default=Path("build/reports"),
-        help="folder of explore.csv, explore.html, explore.png (default: build/reports)",
-    )
-    add(
-        "--cache",
-        type=Path,
-        default=Path("build/explore"),
-        help="folder of results by content, and of logs (default: build/explore)",
-    )
+    add_reports(parser, "explore.csv, explore.html, explore.png")
+    add_cache(parser, "build/explore")
     return parser
-
-
-def _one(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"must be an integer of at least 1, not {text!r}")
-    return int(text)
 
 
 @contextmanager

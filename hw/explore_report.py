@@ -9,6 +9,7 @@ from typing import Any
 
 import matplotlib.figure
 import plotly.graph_objects as go
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 from plotly.subplots import make_subplots
 
 from .explore_points import COLUMNS
@@ -105,6 +106,9 @@ def png(rows: Sequence[Row], *, unit: str) -> bytes:
         rates = sorted({row["macs_per_cycle"] for row in panels.of(target)})
         left.set_yticks(rates, [str(each) for each in rates])
         left.set_yticks([], minor=True)
+        left.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        left.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+        left.xaxis.set_minor_formatter(NullFormatter())
         left.legend(fontsize=7, loc="upper left")
         _scatter(right, panels, panels.rated(target), "lut_per_mac", "top1")
         front = panels.best(target)

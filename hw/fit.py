@@ -26,6 +26,7 @@ from pa_hdl.arguments import OneLineParser
 from pa_hdl.cost_features import Features, Site
 from pa_hdl.files import whole_files
 
+from .arguments import add_cache
 from .fit_cases import CASES, FitCase
 from .flow import synthesise
 from .targets import TARGETS
@@ -179,12 +180,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Synthesise, fit, write, print."""
     parser = OneLineParser(prog="python -m hw.fit", description=__doc__, allow_abbrev=False)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument(
-        "--cache",
-        type=Path,
-        default=Path("build/synth"),
-        help="folder of results by content, and of logs (default: build/synth)",
-    )
+    add_cache(parser, "build/synth")
     parser.add_argument(
         "--only",
         default="",

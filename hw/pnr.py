@@ -8,7 +8,6 @@ import sys
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
@@ -18,6 +17,7 @@ from pa_hdl.dot import DATAPATHS
 from pa_hdl.files import whole_files
 
 from . import datapath_store, pnr_report
+from .arguments import add_cache, add_jobs, add_reports, integer, number
 from .flow import FlowError, synthesise
 from .pnr_cases import UNITS, PnrCase
 from .pnr_flow import DEVICES, TARGET, Mapped, Routed, RouteError, find_tool, netlist_of, route
@@ -27,20 +27,6 @@ from .targets import TARGETS
 __all__ = ["main"]
 
 _SHAPE = ("m", "n", "phi_bits", "simd", "pe", "fold")
-
-
-def _number(kind: type, lowest: float) -> Any:
-    def parse(text: str) -> Any:
-        try:
-            value = kind(text)
-        except ValueError:
-            value = None
-        if value is None or not lowest <= value < float("inf"):
-            what = "an integer" if kind is int else "a number"
-            raise argparse.ArgumentTypeError(f"must be {what} of at least {lowest}, not {text!r}")
-        return value
-
-    return parse
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -53,39 +39,27 @@ def _parser() -> argparse.ArgumentParser:
         help="datapath to place, may be repeated (default: lookup)",
     )
     add("--unit", choices=UNITS, default="engine", help="what to place (default: engine)")
-    add("--m", type=_number(int, 1), default=4, help="weight bases (default: 4)")
-    add("--n", type=_number(int, 1), default=5, help="activation bases (default: 5)")
-    add("--phi-bits", type=_number(int, 2), default=8, help="bits of phi (default: 8)")
-    add("--simd", type=_number(int, 1), default=32, help="input lanes (default: 32)")
-    add("--pe", type=_number(int, 1), default=8, help="output lanes (default: 8)")
-    add(
-        "--fold", type=_number(int, 1), help="a 1x1 layer of so many folds (default: 3x3, 576 taps)"
-    )
+    add("--m", type=integer(1), default=4, help="weight bases (default: 4)")
+    add("--n", type=integer(1), default=5, help="activation bases (default: 5)")
+    add("--phi-bits", type=integer(2), default=8, help="bits of phi (default: 8)")
+    add("--simd", type=integer(1), default=32, help="input lanes (default: 32)")
+    add("--pe", type=integer(1), default=8, help="output lanes (default: 8)")
+    add("--fold", type=integer(1), help="a 1x1 layer of so many folds (default: 3x3, 576 taps)")
     add("--loadable", action="store_true", help="weights are loaded, not baked in")
     add("--device", choices=list(DEVICES), default="85k", help="ECP5 (default: 85k)")
-    add("--freq", type=_number(float, 1), default=300.0, help="MHz to aim for (default: 300)")
-    add("--seeds", type=_number(int, 1), default=5, help="number of seeds (default: 5)")
-    add("--first-seed", type=_number(int, 0), default=1, help="first seed (default: 1)")
-    add("--jobs", type=_number(int, 1), default=2, help="runs at a time (default: 2)")
+    add("--freq", type=number(1), default=300.0, help="MHz to aim for (default: 300)")
+    add("--seeds", type=integer(1), default=5, help="number of seeds (default: 5)")
+    add("--first-seed", type=integer(0), default=1, help="first seed (default: 1)")
     add(
         "--timeout",
-        type=_number(float, 1),
+        type=number(1),
         default=3600.0,
         help="seconds that one run may take (default: 3600)",
     )
     add("--nextpnr", help="program to run (default: nextpnr-ecp5, or that of the Python package)")
-    add(
-        "--reports",
-        type=Path,
-        default=Path("build/reports"),
-        help="folder of pnr.md and datapath.json (default: build/reports)",
-    )
-    add(
-        "--cache",
-        type=Path,
-        default=Path("build/pnr"),
-        help="folder of netlists and results by content, and of logs (default: build/pnr)",
-    )
+    add_jobs(parser)
+    add_reports(parser, "pnr.md and datapath.json")
+    add_cache(parser, "build/pnr", "netlists and results")
     return parser
 
 

@@ -24,6 +24,7 @@ from pa_hdl.arguments import OneLineParser
 from pa_hdl.dot import DATAPATHS
 
 from . import datapath_store
+from .arguments import add_cache, add_jobs, add_reports, integer
 from .proof_cases import ProofCase, matrix
 from .proof_run import Verdict, prove
 from .targets import TARGETS
@@ -31,18 +32,6 @@ from .targets import TARGETS
 __all__ = ["main"]
 
 _SIZES = {"m": (1, 255), "n": (1, 255), "simd": (1, 4096), "pe": (1, 4096)}
-
-
-def _integer(lowest: int, highest: int, text: str) -> int:
-    try:
-        value = int(text)
-    except ValueError:
-        value = lowest - 1
-    if not lowest <= value <= highest:
-        raise argparse.ArgumentTypeError(
-            f"must be an integer from {lowest} to {highest}, not {text!r}"
-        )
-    return value
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -57,34 +46,22 @@ def _parser() -> argparse.ArgumentParser:
     for name, limits in _SIZES.items():
         parser.add_argument(
             f"--{name}",
-            type=partial(_integer, *limits),
+            type=integer(*limits),
             help="one size in place of the matrix: all four must be given",
         )
     parser.add_argument(
         "--quick", action="store_true", help="a seeded part that takes a minute or two"
     )
-    parser.add_argument("--seed", type=partial(_integer, 0, 1 << 31), default=1)
-    parser.add_argument(
-        "--jobs", type=partial(_integer, 1, 256), default=2, help="processes (default: 2)"
-    )
+    parser.add_argument("--seed", type=integer(0, 1 << 31), default=1)
+    add_jobs(parser)
     parser.add_argument(
         "--timeout",
-        type=partial(_integer, 1, 86400),
+        type=integer(1, 86400),
         default=600,
         help="seconds that the solver may take for one proof (default: 600)",
     )
-    parser.add_argument(
-        "--reports",
-        type=Path,
-        default=Path("build/reports"),
-        help="folder of datapath.json (default: build/reports)",
-    )
-    parser.add_argument(
-        "--cache",
-        type=Path,
-        default=Path("build/prove"),
-        help="folder of results by content, and of logs (default: build/prove)",
-    )
+    add_reports(parser, "datapath.json")
+    add_cache(parser, "build/prove")
     return parser
 
 

@@ -17,22 +17,13 @@ from pa_hdl.arguments import OneLineParser
 from pa_hdl.files import whole_files
 
 from . import datapath, report
+from .arguments import add_cache, add_jobs, add_reports
 from .datapath import Finding
 from .designs import Built, Case, cases
 from .flow import UnitFigures, synthesise
 from .targets import TARGETS
 
 __all__ = ["main", "rows_of"]
-
-
-def _positive(text: str) -> int:
-    try:
-        value = int(text)
-    except ValueError:
-        value = 0
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"must be an integer of at least 1, not {text!r}")
-    return value
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -43,19 +34,9 @@ def _parser() -> argparse.ArgumentParser:
         choices=list(TARGETS),
         help="target to report, may be repeated (default: every target)",
     )
-    parser.add_argument("--jobs", type=_positive, default=2, help="processes (default: 2)")
-    parser.add_argument(
-        "--reports",
-        type=Path,
-        default=Path("build/reports"),
-        help="folder of synth.* and datapath.* (default: build/reports)",
-    )
-    parser.add_argument(
-        "--cache",
-        type=Path,
-        default=Path("build/synth"),
-        help="folder of results by content, and of logs (default: build/synth)",
-    )
+    add_jobs(parser)
+    add_reports(parser, "synth.* and datapath.*")
+    add_cache(parser, "build/synth")
     return parser
 
 
