@@ -52,6 +52,21 @@ def test_images_by_class(tmp_path):
     assert train.classes == ("cat", "dog")
 
 
+def test_the_last_images_are_held_out():
+    images = image_set(count=10)
+    rest, held = images.hold_out(3)
+    assert (len(rest), len(held)) == (7, 3)
+    assert torch.equal(torch.cat([rest.images, held.images]), images.images)
+    assert torch.equal(torch.cat([rest.labels, held.labels]), images.labels)
+    assert rest.classes == held.classes == images.classes
+
+
+@pytest.mark.parametrize("count", [-1, 0, 10, 11])
+def test_held_out_images_must_leave_some(count):
+    with pytest.raises(ValueError, match=f"must be from 1 to 9, not {count}"):
+        image_set(count=10).hold_out(count)
+
+
 def test_statistics_are_of_the_population():
     pixels = torch.tensor([0, 255, 51, 102], dtype=torch.uint8).view(1, 1, 2, 2)
     one = ImageSet(images=pixels, labels=torch.zeros(1), classes=("a",))

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from pa_nn.checkpoint import load_checkpoint, restore_model
-from pa_nn.train import main
+from pa_nn.data import load_folder
+from pa_nn.train import _parser, _trainer, main
 
 EMBEDDED = Path(__file__).resolve().parents[1] / "sim" / "data"
 QUICK = ["--epochs", "1", "--batch-size", "8", "--warmup", "0", "--limit", "16", "--lr", "0.01"]
@@ -51,6 +52,18 @@ def test_full_precision_then_pa_then_hardware(data, tmp_path, capsys):
     assert main([*common, *start, "--out", str(hardware), "--resume"]) == 0
 
 
+@pytest.mark.usefixtures("threads")
+def test_held_out_images_take_the_place_of_the_test_set(data, tmp_path):
+    trainer = _trainer(
+        _parser().parse_args(
+            ["--data", str(data), "--out", str(tmp_path), "--hold-out", "8", "--limit", "40"]
+        )
+    )
+    images = load_folder(data, "train").images
+    assert torch.equal(trainer.train.set.images, images[:40])
+    assert torch.equal(trainer.test.set.images, images[-8:])
+
+
 def refuse(capsys, *arguments):
     with pytest.raises(SystemExit) as caught:
         main([str(argument) for argument in arguments])
@@ -77,6 +90,7 @@ def refuse(capsys, *arguments):
         (["--epochs", "0"], "epochs must be at least 1, not 0"),
         (["--threads", "0"], "--threads must be at least 1, not 0"),
         (["--limit", "0"], "--limit must be at least 1, not 0"),
+        (["--hold-out", "64"], "Held-out images must be from 1 to 63, not 64"),
         (["--hardware"], "--hardware needs --init"),
         (["--init", "nowhere.pt"], "nowhere.pt: no such checkpoint"),
         (["--resume"], "holds no run to resume"),

@@ -40,6 +40,15 @@ class ImageSet:
             images=self.images[:count], labels=self.labels[:count], classes=self.classes
         )
 
+    def hold_out(self, count: int) -> tuple["ImageSet", "ImageSet"]:
+        """All but the last ``count`` images, and these; both must hold at least one."""
+        if not 1 <= count < len(self):
+            raise ValueError(f"Held-out images must be from 1 to {len(self) - 1}, not {count}")
+        cut = len(self) - count
+        return self.take(cut), ImageSet(
+            images=self.images[cut:], labels=self.labels[cut:], classes=self.classes
+        )
+
     def statistics(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Mean and standard deviation of ``p / 255`` for each channel, rounded to four digits."""
         scaled = self.images.double() / 255

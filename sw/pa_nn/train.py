@@ -67,6 +67,9 @@ def _parser() -> OneLineParser:
     machine.add_argument("--threads", type=int, help="threads of PyTorch")
     machine.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     machine.add_argument("--limit", type=int, help="train on the first images only")
+    machine.add_argument(
+        "--hold-out", type=int, help="test on this many last training images instead"
+    )
     return parser
 
 
@@ -149,6 +152,8 @@ def _trainer(args: argparse.Namespace) -> Trainer:
         "std": std,
     }
     model = _start(args, about)
+    if args.hold_out is not None:
+        train, test = train.hold_out(args.hold_out)
     train = train if args.limit is None else train.take(args.limit)
     normalised = {"mean": about["mean"], "std": about["std"]}
     plain = Batches(train, batch_size=recipe.batch_size, **normalised)
