@@ -178,11 +178,14 @@ class AndPopcount(wiring.Component):
     ----------
     bits : :class:`int`
         Bit pairs of an operand, at least 1.
+    exclusive : :class:`bool`
+        Count positions set in only one operand instead, in the same LUTs: networks of signs need
+        no more, as an XNOR is an exclusive or with the opposite weight.
 
     Members
     -------
     act, weight : the operands
-    o : number of positions set in both
+    o : number of positions set in both, or in only one
 
     Raises
     ------
@@ -192,17 +195,18 @@ class AndPopcount(wiring.Component):
 
     GROUP = 3
 
-    def __init__(self, *, bits: int) -> None:
+    def __init__(self, *, bits: int, exclusive: bool = False) -> None:
         self.bits = _positive("Bit count", bits)
+        self.exclusive = exclusive
         super().__init__({"act": In(bits), "weight": In(bits), "o": Out(unsigned_bits(bits))})
 
     @property
     def module_key(self) -> tuple[Any, ...]:
-        return (self.bits,)
+        return (self.bits, self.exclusive)
 
     @property
     def module_name(self) -> str:
-        return f"and_popcount_{self.bits}"
+        return f"{'xor' if self.exclusive else 'and'}_popcount_{self.bits}"
 
     @property
     def latency(self) -> int:
@@ -215,8 +219,12 @@ class AndPopcount(wiring.Component):
         return 1 + tree_levels(ceil_div(bits, cls.GROUP**2))
 
     def model(self, act: int, weight: int) -> int:
-        """Number of positions set in both operands."""
-        return (act & weight).bit_count()
+        """Number of positions set in both operands, or in only one."""
+        return self.pair(act, weight).bit_count()
+
+    def pair(self, act: Any, weight: Any) -> Any:
+        """What is counted, of integers or of values."""
+        return act ^ weight if self.exclusive else act & weight
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
@@ -230,9 +238,9 @@ class AndPopcount(wiring.Component):
             total = add_columns(m, f"group_{place}", columns)
             return delay(m, f"count_{place}", total, 1), len(group)
 
-        both = Signal(self.bits)
-        m.d.comb += both.eq(self.act & self.weight)
-        terms = [count(p, g) for p, g in enumerate(_chunks(list(both), self.GROUP**2))]
+        pairs = Signal(self.bits)
+        m.d.comb += pairs.eq(self.pair(self.act, self.weight))
+        terms = [count(p, g) for p, g in enumerate(_chunks(list(pairs), self.GROUP**2))]
         m.d.comb += self.o.eq(_add_tree(m, terms, "sum"))
         return m
 

@@ -21,7 +21,8 @@ class LaneMiter(wiring.Component):
     """A lane and the portable one, given the same operands."""
 
     def __init__(self, lane):
-        self.lane, self.portable = lane, AndPopcount(bits=lane.bits)
+        self.lane = lane
+        self.portable = AndPopcount(bits=lane.bits, exclusive=lane.exclusive)
         self.latency = max(lane.latency, self.portable.latency)
         super().__init__({"act": In(lane.bits), "weight": In(lane.bits), "same": Out(1)})
 
@@ -29,7 +30,7 @@ class LaneMiter(wiring.Component):
 
     @property
     def module_key(self):
-        return type(self.lane), self.lane.bits
+        return type(self.lane), *self.lane.module_key
 
     def elaborate(self, platform):
         m = Module()
@@ -88,7 +89,7 @@ module bench;
       for (bit = 0; bit < {bits}; bit = bit + 1) begin
         act[bit] = cycle == 0 || ($random & 7) > sparse;
         weight[bit] = cycle == 0 || ($random & 7) > sparse;
-        count = count + (act[bit] & weight[bit]);
+        count = count + (act[bit] {operator} weight[bit]);
       end
       expected[cycle] = count;
       #1 clk = 1;
@@ -108,6 +109,7 @@ def errors_in_simulation(lane, target, folder, *, cycles=300):
         top=lane.bits - 1,
         out=len(lane.o) - 1,
         bits=lane.bits,
+        operator="^" if lane.exclusive else "&",
         cycles=cycles,
         wait=lane.latency - 1,
         reset=".rst(1'b0), " if "input rst" in text else "",

@@ -16,6 +16,11 @@ def test_narrow_lanes_are_proven(bits, own_models, tmp_path):
     prove(Xc7AndPopcount(bits=bits), "xc7", tmp_path, own_models=own_models)
 
 
+@pytest.mark.parametrize("bits", [1, 3, 6, 12])
+def test_lanes_of_signs_are_proven(bits, tmp_path):
+    prove(Xc7AndPopcount(bits=bits, exclusive=True), "xc7", tmp_path)
+
+
 def test_a_flipped_bit_is_found(tmp_path):
     with pytest.raises(FlowError, match="proof did fail"):
         prove(Xc7AndPopcount(bits=6), "xc7", tmp_path, edit=broken)
@@ -24,6 +29,10 @@ def test_a_flipped_bit_is_found(tmp_path):
 @pytest.mark.parametrize("bits", [31, 64, 128])
 def test_wide_lanes_count_at_their_latency(bits, tmp_path):
     assert errors_in_simulation(Xc7AndPopcount(bits=bits), "xc7", tmp_path) == 0
+
+
+def test_a_wide_lane_of_signs_counts(tmp_path):
+    assert errors_in_simulation(Xc7AndPopcount(bits=64, exclusive=True), "xc7", tmp_path) == 0
 
 
 def test_luts(tmp_path):

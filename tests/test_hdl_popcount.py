@@ -28,13 +28,14 @@ def test_popcount_matches_model(bits):
     assert got == [bin(word).count("1") for word in vectors]
 
 
+@pytest.mark.parametrize("exclusive", [False, True])
 @pytest.mark.parametrize("bits", [1, 2, 3, 4, 7, 9, 10, 32, 65])
-def test_and_popcount_matches_model(bits):
-    dut = AndPopcount(bits=bits)
+def test_and_popcount_matches_model(bits, exclusive):
+    dut = AndPopcount(bits=bits, exclusive=exclusive)
     pairs = [(a, w) for a in words(bits, seed=1) for w in words(bits, seed=2, count=4)]
     got = outputs_of(dut, [{"act": a, "weight": w} for a, w in pairs], "o", dut.latency)
     assert got == [dut.model(*pair) for pair in pairs]
-    assert got == [bin(a & w).count("1") for a, w in pairs]
+    assert got == [bin(a ^ w if exclusive else a & w).count("1") for a, w in pairs]
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 5, 20])

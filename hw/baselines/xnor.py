@@ -9,10 +9,10 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
+from pa_hdl.cells.popcounts import LANES
 from pa_hdl.config import unsigned_bits
 from pa_hdl.datapaths.signature import control
 from pa_hdl.emit import add_submodule
-from pa_hdl.popcount import AndPopcount
 
 __all__ = ["XnorDot", "XnorPe"]
 
@@ -20,8 +20,8 @@ __all__ = ["XnorDot", "XnorPe"]
 class XnorPe(wiring.Component):
     """Count equal signs of one output channel, one fold per cycle, :attr:`latency` cycles late.
 
-    The sum of products of signs is ``2 * acc - taps``: the comparators behind it take that in.
-    Three pairs of signs are six inputs of one LUT, as in :class:`~pa_hdl.popcount.AndPopcount`.
+    The sum of products of signs is ``2 * acc - taps``: the comparators behind it take that in. The
+    lane is that of PA on the same target, with an exclusive or in place of its AND.
 
     Parameters
     ----------
@@ -29,17 +29,20 @@ class XnorPe(wiring.Component):
         Pairs of signs in one cycle, at least 1.
     taps : :class:`int`
         Pairs of an output element.
+    target : :class:`str`
+        Device whose lane counts.
 
     Members
     -------
-    weight, act : a sign for each lane
+    weight, act : a sign for each lane, that of the weight as its opposite
     valid, first : ``latency - 1`` cycles after the signs: accumulate, start from 0
     acc : the accumulator
     """
 
-    def __init__(self, *, simd: int, taps: int) -> None:
+    def __init__(self, *, simd: int, taps: int, target: str = "generic") -> None:
         self.simd = simd
         self.taps = taps
+        self.lane = LANES[target](bits=simd, exclusive=True)
         acc = unsigned_bits(taps)
         super().__init__(
             {"weight": In(simd), "act": In(simd), "valid": In(1), "first": In(1), "acc": Out(acc)}
@@ -47,7 +50,7 @@ class XnorPe(wiring.Component):
 
     @property
     def module_key(self) -> tuple[Any, ...]:
-        return (self.simd, self.taps)
+        return (self.simd, self.taps, self.lane.module_key)
 
     @property
     def module_name(self) -> str:
@@ -56,21 +59,19 @@ class XnorPe(wiring.Component):
     @property
     def latency(self) -> int:
         """Cycles from the signs of a fold to the accumulator that includes it."""
-        return AndPopcount.latency_of(self.simd) + 1
+        return self.lane.latency + 1
 
     def model(self, folds: Sequence[tuple[int, int]]) -> int:
-        """Accumulator of ``(activation signs, weight signs)`` folds."""
-        mask = (1 << self.simd) - 1
-        return sum((~(act ^ weight) & mask).bit_count() for act, weight in folds)
+        """Accumulator of ``(activation signs, opposite weight signs)`` folds."""
+        return sum(self.lane.model(act, weight) for act, weight in folds)
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        # Dissolved into the PE, so that XNOR and the first count share a LUT.
-        m.submodules.lane = lane = AndPopcount(bits=self.simd)
-        m.d.comb += [lane.act.eq(~(self.act ^ self.weight)), lane.weight.eq(~0)]
+        add_submodule(m, platform, "lane", self.lane)
+        m.d.comb += [self.lane.act.eq(self.act), self.lane.weight.eq(self.weight)]
         acc = Signal(self.acc.shape(), reset_less=True)
         with m.If(self.valid):
-            m.d.sync += acc.eq(Mux(self.first, 0, acc) + lane.o)
+            m.d.sync += acc.eq(Mux(self.first, 0, acc) + self.lane.o)
         m.d.comb += self.acc.eq(acc)
         return m
 
@@ -84,22 +85,27 @@ class XnorDot(wiring.Component):
         Lanes, and output channels, worked on in one cycle.
     taps : :class:`int`
         Pairs of an output element.
+    target : :class:`str`
+        Device whose lanes count.
 
     Members
     -------
     valid, first, last : one fold arrives; it is the first, the last of an output element
     act : a sign for each lane, shared by all PEs
-    weight : a sign for each lane of each PE
+    weight : the opposite sign for each lane of each PE: a memory holds it as well as the sign
     o_valid, acc : a count for each PE, :attr:`latency` cycles after its last fold
     """
 
-    def __init__(self, *, simd: int, pe: int, taps: int) -> None:
+    def __init__(self, *, simd: int, pe: int, taps: int, target: str = "generic") -> None:
         for name, value in (("simd", simd), ("pe", pe), ("taps", taps)):
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
                 raise ValueError(f"{name} must be an integer of at least 1, not {value!r}")
         self.simd = simd
+        if target not in LANES:
+            raise ValueError(f"target must be one of {', '.join(LANES)}, not {target!r}")
         self.pe = pe
         self.taps = taps
+        self.target = target
         super().__init__(
             {
                 "valid": In(1),
@@ -114,7 +120,7 @@ class XnorDot(wiring.Component):
 
     @property
     def module_key(self) -> tuple[Any, ...]:
-        return (self.simd, self.pe, self.taps)
+        return (self.simd, self.pe, self.taps, self.target)
 
     @property
     def module_name(self) -> str:
@@ -123,13 +129,12 @@ class XnorDot(wiring.Component):
     @property
     def latency(self) -> int:
         """Cycles from the last fold of an output element to its count."""
-        return AndPopcount.latency_of(self.simd) + 1
+        return LANES[self.target].latency_of(self.simd) + 1
 
     def model(self, folds: Sequence[tuple[int, Sequence[int]]]) -> list[int]:
-        """Count of each PE after ``(activation signs, weight signs of each PE)`` folds."""
-        mask = (1 << self.simd) - 1
+        """Count of each PE after ``(activation signs, opposite weight signs of each PE)`` folds."""
         return [
-            sum((~(act ^ weight[index]) & mask).bit_count() for act, weight in folds)
+            sum((act ^ weight[index]).bit_count() for act, weight in folds)
             for index in range(self.pe)
         ]
 
@@ -137,7 +142,7 @@ class XnorDot(wiring.Component):
         m = Module()
         valid, first = control(m, self, self.latency)
         for index in range(self.pe):
-            pe = XnorPe(simd=self.simd, taps=self.taps)
+            pe = XnorPe(simd=self.simd, taps=self.taps, target=self.target)
             add_submodule(m, platform, f"pe_{index}", pe)
             m.d.comb += [
                 pe.act.eq(self.act),

@@ -9,6 +9,8 @@ where LUT2 is the LUT4 at C = D = 0. Three contents of the LUT4 are all that is 
 - 0 when C and D are 1 ends a counter, whose carry it gives out, and starts the next one, for which
   it generates the carry ``A & B``: the third pair of a full adder.
 
+Exclusive pairs are added by the second kind, whose carry is ``A ^ B``, and so is their carry in.
+
 So each half removes one bit, except the one at the end of each counter.
 """
 
@@ -29,7 +31,7 @@ from pa_hdl.popcount import AndPopcount
 __all__ = ["Ecp5AndPopcount"]
 
 _ZERO, _ONE = Const(0, 1), Const(1, 1)
-_PAIRS, _FOUR, _BETWEEN = 0x7888, 0x6996, 0x0008
+_PAIRS, _FOUR, _BETWEEN, _BETWEEN_EXCLUSIVE = 0x7888, 0x6996, 0x0008, 0x0006
 _CHAIN = 24
 """Halves of a carry chain, about: more would make the longest path."""
 
@@ -191,6 +193,7 @@ class _Placed:
     column: int
     start: tuple[Value, Value] | None
     positions: tuple[tuple[int, Value, Value, Value, Value], ...]
+    between: int = _BETWEEN
 
 
 def _place(m: Module, name: str, counters: Sequence[_Placed], out: Columns) -> None:
@@ -200,7 +203,7 @@ def _place(m: Module, name: str, counters: Sequence[_Placed], out: Columns) -> N
     above: int | None = None
     for counter in counters:
         if counter.start is not None or halves:
-            halves.append((_BETWEEN, *(counter.start or (_ZERO, _ZERO)), _ONE, _ONE))
+            halves.append((counter.between, *(counter.start or (_ZERO, _ZERO)), _ONE, _ONE))
             columns.append(above)
         halves += counter.positions
         above = counter.column + len(counter.positions)
@@ -281,10 +284,12 @@ class Ecp5AndPopcount(AndPopcount):
             for pairs in adders:
                 (a, b), *more = itertools.islice(operands, pairs)
                 if not more:
-                    columns.add(0, a & b)
+                    columns.add(0, self.pair(a, b))
                     continue
                 start = more[1] if len(more) > 1 else None
-                placed.append(_Placed(0, start, ((_PAIRS, a, b, *more[0]),)))
+                content = _FOUR if self.exclusive else _PAIRS
+                between = _BETWEEN_EXCLUSIVE if self.exclusive else _BETWEEN
+                placed.append(_Placed(0, start, ((content, a, b, *more[0]),), between))
             if placed:
                 _place(m, f"add_{chain}", placed, columns)
         return columns

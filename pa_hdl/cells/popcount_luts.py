@@ -46,10 +46,10 @@ class LutAndPopcount(AndPopcount):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        both, columns = Signal(self.bits), Columns(len(self.o))
-        m.d.comb += both.eq(self.act & self.weight)
+        pairs, columns = Signal(self.bits), Columns(len(self.o))
+        m.d.comb += pairs.eq(self.pair(self.act, self.weight))
         for start in range(0, self.bits, self.GROUP):
-            counted = _count(m, f"pairs_{start}", both[start : start + self.GROUP])
+            counted = _count(m, f"pairs_{start}", pairs[start : start + self.GROUP])
             for column, bit in enumerate(counted):
                 columns.add(column, bit)
         columns = columns.registered(m, "pairs")

@@ -172,8 +172,8 @@ class Xc7AndPopcount(AndPopcount):
                     m,
                     f"add_{chain}_{place}",
                     inputs,
-                    lambda x, a, b, c, d: (x + (a & b) + (c & d)) >> 1,
-                    lambda x, a, b, c, d: x + (a & b) + (c & d),
+                    lambda x, a, b, c, d: (x + self.pair(a, b) + self.pair(c, d)) >> 1,
+                    lambda x, a, b, c, d: x + self.pair(a, b) + self.pair(c, d),
                 )
                 if place or count == 2:
                     columns.add(1, carry)
