@@ -11,6 +11,7 @@ they would otherwise pull at ``v_1`` with all their number whenever ``t_0`` is n
 """
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -19,15 +20,19 @@ from torch import nn
 from pa_nn import kernels
 
 __all__ = [
+    "STARTS",
     "PAActivation",
     "activation_bases",
     "activation_codes",
     "approximate_activations",
     "lloyd_max",
+    "quantiles",
+    "uniform",
 ]
 
 MAX_PIECES = 255
 MIN_ENDPOINT = 1e-3
+UNIFORM_STEPS = 200
 
 
 def activation_codes(x: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
@@ -173,6 +178,53 @@ def _half_gaussian(device: torch.device) -> torch.Tensor:
     return torch.special.ndtri((1 + probability) / 2)
 
 
+def quantiles(values: torch.Tensor, n: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Levels and endpoints that fill N + 1 pieces of ``values`` above 0 evenly.
+
+    The lowest piece has level 0, each other the mean of its samples.  As :func:`lloyd_max`
+    otherwise.
+    """
+    positive = values.detach().flatten().double()
+    positive = positive[positive > 0].sort().values
+    if len(positive) == 0:
+        return quantiles(_half_gaussian(positive.device), n)
+    cut = torch.arange(n + 2, dtype=torch.float64) / (n + 1) * len(positive)
+    start, stop = cut[1:-1].long(), cut[2:].long()
+    total = torch.cat([positive.new_zeros(1), positive.cumsum(0)])
+    mean = (total[stop] - total[start]) / (stop - start).clamp(min=1)
+    edge = positive[start.clamp(max=len(positive) - 1)]
+    return torch.where(stop > start, mean, edge).float(), edge.float().clamp(min=MIN_ENDPOINT)
+
+
+def uniform(values: torch.Tensor, n: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Evenly spaced levels ``j * step``, each value at the nearest, of least squared error.
+
+    The step is the best of 200, up to what reaches the largest of ``values``.  As
+    :func:`lloyd_max` otherwise.
+    """
+    positive = values.detach().flatten().double()
+    positive = positive[positive > 0]
+    if len(positive) == 0:
+        return uniform(_half_gaussian(positive.device), n)
+    largest = float(positive.max()) / n
+    steps = [largest * k / UNIFORM_STEPS for k in range(1, UNIFORM_STEPS + 1)]
+    errors = [
+        float((positive - (positive / step).round().clamp(max=n) * step).square().sum())
+        for step in steps
+    ]
+    step = steps[errors.index(min(errors))]
+    level = torch.arange(1, n + 1, dtype=torch.float64) * step
+    return level.float(), (level - step / 2).float().clamp(min=MIN_ENDPOINT)
+
+
+# How ``beta`` and ``v`` can start.
+STARTS: dict[str, Callable[[torch.Tensor, int], tuple[torch.Tensor, torch.Tensor]]] = {
+    "lloyd_max": lloyd_max,
+    "quantiles": quantiles,
+    "uniform": uniform,
+}
+
+
 class PAActivation(nn.Module):
     """Piecewise approximation of activations with trainable levels and endpoints (Eq. 10, 17).
 
@@ -230,9 +282,9 @@ class PAActivation(nn.Module):
         )
 
     @torch.no_grad()
-    def initialise(self, values: torch.Tensor) -> None:
-        """Set ``beta`` and ``v`` to :func:`lloyd_max` of the samples ``values``."""
-        beta, v = lloyd_max(values, self.n)
+    def initialise(self, values: torch.Tensor, start: str = "lloyd_max") -> None:
+        """Set ``beta`` and ``v`` by a rule of :data:`STARTS` from the samples ``values``."""
+        beta, v = STARTS[start](values, self.n)
         self.beta.copy_(beta)
         self.v.copy_(v)
 

@@ -73,7 +73,7 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
 
 def describe_layers(model: nn.Module) -> dict[str, dict[str, Any]]:
     """What :func:`restore_model` needs to know of each piecewise-approximated layer, by path."""
-    described = {}
+    described: dict[str, dict[str, Any]] = {}
     for path, layer in model.named_modules():
         if isinstance(layer, PALayer):
             activation = layer.activation
@@ -85,6 +85,11 @@ def describe_layers(model: nn.Module) -> dict[str, dict[str, Any]]:
                 "lambda_delta": activation.lambda_delta if activation is not None else None,
                 "eq14_sign": activation.eq14_sign if activation is not None else -1,
             }
+            # Absent where they are the defaults, as in files older than these options.
+            if layer.levels != "means":
+                described[path]["levels"] = layer.levels
+            elif not layer.has_default_multiples:
+                described[path]["multiples"] = layer.multiples
     return described
 
 

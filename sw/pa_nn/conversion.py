@@ -1,16 +1,17 @@
 """Replace the convolutions of any module by piecewise-approximated ones."""
 
 import copy
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import nn
 
-from pa_nn.activations import PAActivation
+from pa_nn.activations import STARTS, PAActivation
+from pa_nn.endpoint_rules import endpoint_rule
 from pa_nn.layers import PAConv2d, PALayer, PALinear
-from pa_nn.weights import check_pieces, endpoints
+from pa_nn.weights import check_pieces, flat_float64
 
 __all__ = [
     "convert",
@@ -98,6 +99,7 @@ def _replace(layer: nn.Module, options: Mapping[str, Any]) -> PALayer:
     else:
         raise TypeError(f"Cannot convert a {type(layer).__name__}")
     new.weight, new.bias = layer.weight, layer.bias
+    new.reset_levels()
     if new.activation is not None:
         new.activation.to(layer.weight.device)
     return new.train(layer.training)
@@ -161,6 +163,9 @@ def convert(
     lambda_a: float | None = None,
     lambda_delta: float | None = None,
     eq14_sign: int = -1,
+    levels: str = "means",
+    endpoints: str | Sequence[float] | None = None,
+    start: str = "lloyd_max",
 ) -> nn.Module:
     """Return a copy of ``model`` whose convolutions and linear layers are piecewise-approximated.
 
@@ -181,18 +186,33 @@ def convert(
         rectified inputs it is given (Lloyd-Max); without, from those of a unit Gaussian.
     lambda_w, lambda_a, lambda_delta, eq14_sign
         As for :class:`~pa_nn.layers.PAConv2d`.
+    levels : str
+        Weight levels: ``"means"`` of the pieces as in the paper, ``"trained"`` for each layer, or
+        for each output ``"channel"``.
+    endpoints : str or M floats, optional
+        With ``"means"``: a rule of :mod:`pa_nn.endpoint_rules`, or multiples of the standard
+        deviation.
+    start : str
+        What ``beta`` and ``v`` start as, with ``calibration``: ``"lloyd_max"``, ``"quantiles"`` or
+        ``"uniform"``.
 
     Raises
     ------
     TypeError, ValueError
-        M odd or out of range, N out of range, an unknown path, weights not finite (by path).
+        M odd or out of range, N out of range, an unknown path, rule or start, weights not finite
+        (by path).
     """
+    if start not in STARTS:
+        raise ValueError(f"start must be one of {', '.join(STARTS)}, not {start!r}")
     model = copy.deepcopy(model)
     layers = convertible_layers(model)
     plan = _plan(layers, (M, N), keep, per_layer or {})
+    multiples = {}
     for path, (m, _) in plan.items():
         try:
-            endpoints(layers[path].get_parameter("weight"), m)
+            weight = layers[path].get_parameter("weight")
+            flat_float64(weight)
+            multiples[path] = endpoint_rule(weight, m, endpoints)
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from None
     chosen = {path: layers[path] for path in plan}
@@ -202,12 +222,19 @@ def convert(
         "lambda_a": lambda_a,
         "lambda_delta": lambda_delta,
         "eq14_sign": eq14_sign,
+        "levels": levels,
     }
-    model = replace_layers(model, {p: {"m": m, "n": n, **options} for p, (m, n) in plan.items()})
+    model = replace_layers(
+        model,
+        {
+            path: {"m": m, "n": n, "multiples": multiples[path], **options}
+            for path, (m, n) in plan.items()
+        },
+    )
     for path, samples in inputs.items():
         activation = model.get_submodule(path).activation
         if isinstance(activation, PAActivation):
-            activation.initialise(samples)
+            activation.initialise(samples, start)
     return model
 
 
@@ -259,7 +286,7 @@ def reestimate_batch_norm(model: nn.Module, batches: Iterable[Any]) -> None:
 
 
 def project(model: nn.Module) -> None:
-    """Call :meth:`PAActivation.project_` everywhere in ``model``: after every optimiser step."""
+    """Call ``project_`` of all that learns levels in ``model``: after every optimiser step."""
     for module in model.modules():
-        if isinstance(module, PAActivation):
+        if isinstance(module, PAActivation | PALayer):
             module.project_()

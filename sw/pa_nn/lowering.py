@@ -23,7 +23,6 @@ from pa_nn.integers import Affine
 from pa_nn.operations import Window
 from pa_nn.parameters import Shape
 from pa_nn.plan import INPUT, LOGITS, Signal, Step
-from pa_nn.weights import weight_codes
 
 __all__ = ["LOGIT_BITS", "Lowered", "Widths", "lower"]
 
@@ -215,7 +214,7 @@ class _Lowering:
     def _pa_conv(self, step: Step) -> Lowered:
         module, (signal,) = self.modules[step.module], step.operands
         operand = self.steps[signal.step]
-        codes, alpha = weight_codes(module.weight, module.m)
+        codes, alpha = module.weight_codes()
         beta, endpoints = (
             parameters.floats(tensor, module.n)
             for tensor in (module.activation.beta, module.activation.v)

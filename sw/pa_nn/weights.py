@@ -8,6 +8,7 @@ Everything here is in the units of the weights themselves.
 """
 
 import math
+from collections.abc import Sequence
 from functools import cache
 from itertools import pairwise
 from typing import Any
@@ -19,9 +20,13 @@ from pa_nn import kernels
 
 __all__ = [
     "approximate_weights",
+    "check_multiples",
     "check_pieces",
     "endpoint_multiples",
     "endpoints",
+    "flat_float64",
+    "gaussian_multiples",
+    "piece_to_code",
     "weight_bases",
     "weight_codes",
 ]
@@ -55,10 +60,33 @@ def endpoint_multiples(m: int) -> tuple[float, ...]:
     Gaussian, the Lloyd-Max thresholds of ``M + 1`` levels, rounded to three digits: +-0.382 and
     +-1.244 for M = 4.  Raises as :func:`check_pieces` does.
     """
-    if check_pieces(m) == 8:
-        return _TABLE_1
+    return _TABLE_1 if check_pieces(m) == 8 else gaussian_multiples(m)
+
+
+@cache
+def gaussian_multiples(m: int) -> tuple[float, ...]:
+    """Lloyd-Max thresholds of a unit Gaussian with ``M + 1`` levels, rounded to three digits."""
+    check_pieces(m)
     upper = tuple(round(float(t), 3) for t in _gaussian_lloyd_max(m // 2))
     return (*(-t for t in reversed(upper)), *upper)
+
+
+def check_multiples(m: int, multiples: Sequence[float] | None) -> tuple[float, ...]:
+    """Endpoints as multiples of ``std(W)``: those given, or :func:`endpoint_multiples`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As :func:`check_pieces`; or ``multiples`` are not M finite ascending numbers.
+    """
+    default = endpoint_multiples(m)
+    if multiples is None:
+        return default
+    values = tuple(float(c) for c in multiples)
+    ascending = all(low < high for low, high in pairwise(values))
+    if len(values) != m or not ascending or not all(map(math.isfinite, values)):
+        raise ValueError(f"Endpoints must be {m} finite ascending numbers, not {list(values)}")
+    return values
 
 
 def _gaussian_lloyd_max(half: int) -> np.ndarray:
@@ -100,7 +128,12 @@ def _normal_quantile(p: float) -> float:
     return (low + high) / 2
 
 
-def _flat_float64(weight: torch.Tensor) -> torch.Tensor:
+def flat_float64(weight: torch.Tensor) -> torch.Tensor:
+    """Weights on the CPU in one dimension.
+
+    Raises :class:`TypeError` or :class:`ValueError` where they are empty, not floating point, or
+    not finite.
+    """
     if not weight.is_floating_point():
         raise TypeError(f"Weights must be floating point, not {weight.dtype}")
     if weight.numel() == 0:
@@ -112,30 +145,35 @@ def _flat_float64(weight: torch.Tensor) -> torch.Tensor:
     return flat
 
 
-def endpoints(weight: torch.Tensor, m: int) -> list[float]:
+def endpoints(
+    weight: torch.Tensor, m: int, multiples: Sequence[float] | None = None
+) -> list[float]:
     """Endpoints ``u_i = mean(W) + c_i * std(W)`` of Eq. 6, ascending, in the units of ``weight``.
 
-    Mean and population standard deviation are correctly rounded sums (:func:`math.fsum`) divided in
-    float64, so every platform finds the same ones.
+    ``multiples`` are the ``c_i``, by default those of :func:`endpoint_multiples`.  Mean and
+    population standard deviation are correctly rounded sums (:func:`math.fsum`) divided in float64,
+    so every platform finds the same ones.
 
     Raises
     ------
     TypeError, ValueError
-        As :func:`check_pieces`; or ``weight`` is empty, not floating point, or not finite.
+        As :func:`check_multiples`; or ``weight`` is empty, not floating point, or not finite.
     """
-    multiples = endpoint_multiples(m)
-    values = _flat_float64(weight)
+    multiples = check_multiples(m, multiples)
+    values = flat_float64(weight)
     mean = math.fsum(values.tolist()) / len(values)
     std = math.sqrt(math.fsum(torch.square(values - mean).tolist()) / len(values))
     return [mean + c * std for c in multiples]
 
 
-def _piece_to_code(m: int) -> list[int]:
+def piece_to_code(m: int) -> list[int]:
     """Code of each piece from the lowest up: 1..M/2, then 0 (the zero piece), then M/2+1..M."""
     return [*range(1, m // 2 + 1), 0, *range(m // 2 + 1, m + 1)]
 
 
-def weight_codes(weight: torch.Tensor, m: int) -> tuple[torch.Tensor, list[float]]:
+def weight_codes(
+    weight: torch.Tensor, m: int, multiples: Sequence[float] | None = None
+) -> tuple[torch.Tensor, list[float]]:
     """Code of every weight, and ``alpha_1..alpha_M`` (Eq. 6, 7, 16).
 
     Returns
@@ -147,10 +185,10 @@ def weight_codes(weight: torch.Tensor, m: int) -> tuple[torch.Tensor, list[float
 
     Raises as :func:`endpoints` does.
     """
-    u = endpoints(weight, m)
-    flat = _flat_float64(weight)
+    u = endpoints(weight, m, multiples)
+    flat = flat_float64(weight)
     piece = torch.bucketize(flat, torch.tensor(u, dtype=torch.float64), right=True)
-    codes = torch.tensor(_piece_to_code(m), dtype=torch.uint8)[piece]
+    codes = torch.tensor(piece_to_code(m), dtype=torch.uint8)[piece]
     alpha = []
     for code in range(1, m + 1):
         members = flat[codes == code].tolist()
@@ -173,14 +211,14 @@ class _ApproximateWeights(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        weight: torch.Tensor, m: int, lambda_w: float | None
+        weight: torch.Tensor, m: int, lambda_w: float | None, multiples: tuple[float, ...]
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         # Plain float64 sums: within an ulp of weight_codes' and much faster at every step.
         mean, std = kernels.mean_and_std(weight)
         if not math.isfinite(mean + std):
             nothing = torch.zeros_like(weight, dtype=torch.int16)
             return torch.full_like(weight, math.nan), nothing, weight.new_zeros(1)
-        u = [mean + c * std for c in endpoint_multiples(m)]
+        u = [mean + c * std for c in multiples]
         s = [(low + high) / 2 for low, high in pairwise(u)]  # Eq. 9
         ends = [end for pair in zip(u, s, strict=False) for end in pair] + u[-1:]
         intervals, sums = kernels.split(weight, ends)
@@ -202,9 +240,9 @@ class _ApproximateWeights(torch.autograd.Function):
         ctx.save_for_backward(intervals, slopes)
 
     @staticmethod
-    def backward(ctx: Any, grad: torch.Tensor, *_: Any) -> tuple[torch.Tensor, None, None]:
+    def backward(ctx: Any, grad: torch.Tensor, *_: Any) -> tuple[torch.Tensor, None, None, None]:
         intervals, slopes = ctx.saved_tensors
-        return grad * slopes[intervals.int()], None, None  # Eq. 8
+        return grad * slopes[intervals.int()], None, None, None  # Eq. 8
 
 
 def _slopes(
@@ -227,7 +265,11 @@ def _slopes(
 
 
 def approximate_weights(
-    weight: torch.Tensor, m: int, *, lambda_w: float | None = None
+    weight: torch.Tensor,
+    m: int,
+    *,
+    lambda_w: float | None = None,
+    multiples: Sequence[float] | None = None,
 ) -> torch.Tensor:
     """Piecewise-approximated weights ``W-bar`` (Eq. 6, 7), differentiable by Eq. 8.
 
@@ -240,10 +282,12 @@ def approximate_weights(
     lambda_w : float or None
         Slope factor of Eq. 8; None takes the inverse width of each piece ``s_(i-1)..s_i``, which
         makes the slopes independent of the scale of the weights.
+    multiples : M ascending floats, optional
+        Endpoints in standard deviations, by default those of :func:`endpoint_multiples`.
 
-    Returns a tensor like ``weight``.  Raises as :func:`check_pieces` does.
+    Returns a tensor like ``weight``.  Raises as :func:`check_multiples` does.
     """
-    check_pieces(m)
+    chosen = check_multiples(m, multiples)
     if not torch.is_grad_enabled() or not weight.requires_grad:
-        return _ApproximateWeights.forward(weight, m, lambda_w)[0]
-    return _ApproximateWeights.apply(weight, m, lambda_w)[0]
+        return _ApproximateWeights.forward(weight, m, lambda_w, chosen)[0]
+    return _ApproximateWeights.apply(weight, m, lambda_w, chosen)[0]
