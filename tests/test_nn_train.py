@@ -52,6 +52,16 @@ def test_full_precision_then_pa_then_hardware(data, tmp_path, capsys):
     assert main([*common, *start, "--out", str(hardware), "--resume"]) == 0
 
 
+def test_short_and_long_spelling_of_pa_start_alike(data, tmp_path):
+    common = ["--data", str(data), "--out", str(tmp_path), "--limit", "16", "--lambda-w", "2"]
+    models = [
+        _trainer(_parser().parse_args([*common, *spelling])).model.state_dict()
+        for spelling in (["--M", "4", "--N", "5"], ["--scheme", "pa:4,5"])
+    ]
+    assert models[0].keys() == models[1].keys()
+    assert all(torch.equal(models[0][key], models[1][key]) for key in models[0])
+
+
 @pytest.mark.usefixtures("threads")
 def test_held_out_images_take_the_place_of_the_test_set(data, tmp_path):
     trainer = _trainer(
@@ -84,7 +94,10 @@ def refuse(capsys, *arguments):
         (["--M", "four"], "argument --M: invalid int value: 'four'"),
         (["--N", "5"], "--N 5 needs --M"),
         (["--M", "4", "--N", "5", "--lambda-a", "-1"], "lambda_a must be positive and finite"),
-        (["--lambda-w", "1"], "--lambda-w needs --M"),
+        (["--lambda-w", "1"], "--lambda-w needs --M or --scheme pa:M,N"),
+        (["--scheme", "vgg"], "Scheme must be one of full, pa:M,N"),
+        (["--scheme", "pa:4,5", "--M", "4"], "--M 4 is no part of --scheme pa:4,5: give one"),
+        (["--scheme", "pa:4,5", "--hardware", "--init", "x"], "--hardware needs --init"),
         (["--act-bits", "8"], "--act-bits 8 needs --hardware"),
         (["--M", "4", "--N", "5", "--lambda-delta", "nan"], "lambda_delta must be positive"),
         (["--epochs", "0"], "epochs must be at least 1, not 0"),

@@ -1,8 +1,9 @@
 """Train a network: ``python -m pa_nn.train --data DIR --out DIR [--M 4 --N 5 --init CHECKPOINT]``.
 
-Without ``--M`` the network is trained in full precision; with it, converted first and fine-tuned;
-with ``--hardware``, fine-tuned through the integers it will be exported with.  ``README.md`` beside
-this file has the commands that made the embedded network.
+Without ``--M`` the network is trained in full precision; with it, converted first and fine-tuned,
+as with ``--scheme SPEC`` for any other scheme; with ``--hardware``, fine-tuned through the integers
+it will be exported with.  ``README.md`` beside this file has the commands that made the embedded
+network.
 """
 
 import argparse
@@ -17,9 +18,10 @@ import torch
 from torch import nn
 
 from pa_nn.checkpoint import load_checkpoint, restore_model
-from pa_nn.conversion import convert
 from pa_nn.data import Batches, load_folder
 from pa_nn.models import BUILDERS, build_model
+from pa_nn.pa_options import add_pa_options, given_flag, pa_options
+from pa_nn.schemes import Scheme, apply_scheme
 from pa_nn.trainer import Recipe, Trainer, TrainingError
 
 __all__ = ["main"]
@@ -48,8 +50,9 @@ def _parser() -> OneLineParser:
     add("--model", choices=sorted(BUILDERS), default="resnet8")
     add("--init", type=Path, help="checkpoint to start from")
     add("--resume", action="store_true", help="go on with the run in --out")
-    add("--M", type=int, help="non-zero pieces of weights, even; omit for full precision")
-    add("--N", type=int, help="non-zero pieces of activations; omit to keep them real")
+    add("--scheme", help="full, pa:4,5, abc:5,5, xnor, lsq:3,3 and the like")
+    add("--M", type=int, help="--M 4 --N 5 is short for --scheme pa:4,5")
+    add("--N", type=int, help="omit to keep activations real")
     add("--hardware", action="store_true", help="train through the integers of the hardware")
     add("--act-bits", type=int, help="with --hardware: omit to choose by accuracy")
     recipe = parser.add_argument_group("recipe")
@@ -59,10 +62,7 @@ def _parser() -> OneLineParser:
             recipe.add_argument(flag, action=argparse.BooleanOptionalAction, default=field.default)
         else:
             recipe.add_argument(flag, type=type(field.default), default=field.default)
-    for name in ("w", "a", "delta"):
-        recipe.add_argument(
-            f"--lambda-{name}", type=float, help="omit to follow the widths of the pieces"
-        )
+    add_pa_options(recipe)
     machine = parser.add_argument_group("machine")
     machine.add_argument("--threads", type=int, help="threads of PyTorch")
     machine.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
@@ -73,6 +73,15 @@ def _parser() -> OneLineParser:
     return parser
 
 
+def _scheme(args: argparse.Namespace) -> Scheme:
+    """Of ``--scheme``, or of ``--M`` and ``--N``."""
+    if args.scheme is not None:
+        return Scheme.parse(args.scheme)
+    if args.M is None:
+        return Scheme(name="full")
+    return Scheme(name="pa", m=args.M, n=args.N)
+
+
 def _check(args: argparse.Namespace) -> None:
     for name in ("threads", "limit"):
         value = getattr(args, name)
@@ -80,13 +89,15 @@ def _check(args: argparse.Namespace) -> None:
             raise ValueError(f"--{name} must be at least 1, not {value}")
     if args.N is not None and args.M is None:
         raise ValueError(f"--N {args.N} needs --M")
-    if args.hardware and (args.init is None or args.M is not None):
+    if args.scheme is not None and args.M is not None:
+        raise ValueError(f"--M {args.M} is no part of --scheme {args.scheme}: give one of them")
+    scheme = _scheme(args)
+    if args.hardware and (args.init is None or scheme.name != "full"):
         raise ValueError("--hardware needs --init with a piecewise-approximated model, and no --M")
     if args.act_bits is not None and not args.hardware:
         raise ValueError(f"--act-bits {args.act_bits} needs --hardware")
-    factors = [name for name in ("w", "a", "delta") if getattr(args, f"lambda_{name}") is not None]
-    if factors and args.M is None:
-        raise ValueError(f"--lambda-{factors[0]} needs --M")
+    if scheme.name != "pa" and (flag := given_flag(args)):
+        raise ValueError(f"{flag} needs --M or --scheme pa:M,N")
     if args.device == "cuda" and not torch.cuda.is_available():
         raise ValueError("--device cuda: PyTorch finds no CUDA device")
     exists = (args.out / "last.pt").exists()
@@ -121,17 +132,10 @@ def _approximate(
         return quantise_for_hardware(
             model, batches, mean=about["mean"], std=about["std"], act_bits=args.act_bits
         )
-    if args.M is None:
+    scheme = _scheme(args)
+    if scheme.name == "full":
         return model
-    return convert(
-        model,
-        args.M,
-        args.N,
-        calibration=batches,
-        lambda_w=args.lambda_w,
-        lambda_a=args.lambda_a,
-        lambda_delta=args.lambda_delta,
-    )
+    return apply_scheme(model, scheme, calibration=batches, **pa_options(args))
 
 
 def _trainer(args: argparse.Namespace) -> Trainer:
