@@ -1,9 +1,9 @@
 """Replace the convolutions of any module by piecewise-approximated ones."""
 
 import copy
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import nn
@@ -14,15 +14,27 @@ from pa_nn.layers import PAConv2d, PALayer, PALinear
 from pa_nn.weights import check_pieces, flat_float64
 
 __all__ = [
+    "SAMPLES_PER_BATCH",
     "convert",
     "convertible_layers",
+    "default_keep",
     "evaluating",
+    "gather_inputs",
+    "no_layer",
     "project",
+    "put_in_place",
     "reestimate_batch_norm",
     "replace_layers",
 ]
 
 SAMPLES_PER_BATCH = 65536
+
+
+@runtime_checkable
+class Projected(Protocol):
+    """A module whose parameters have bounds, to be kept after each step of an optimiser."""
+
+    def project_(self) -> None: ...
 
 
 def convertible_layers(model: nn.Module) -> dict[str, nn.Module]:
@@ -38,7 +50,7 @@ def convertible_layers(model: nn.Module) -> dict[str, nn.Module]:
     }
 
 
-def _default_keep(layers: Mapping[str, nn.Module]) -> set[str]:
+def default_keep(layers: Mapping[str, nn.Module]) -> set[str]:
     """First convolution and last linear layer, the paper's choice, and convolutions in groups."""
     convolutions = [path for path, layer in layers.items() if isinstance(layer, nn.Conv2d)]
     linears = [path for path, layer in layers.items() if isinstance(layer, nn.Linear)]
@@ -48,7 +60,7 @@ def _default_keep(layers: Mapping[str, nn.Module]) -> set[str]:
     return {*convolutions[:1], *linears[-1:], *grouped}
 
 
-def _no_layer(path: str, layers: Mapping[str, nn.Module]) -> ValueError:
+def no_layer(path: str, layers: Mapping[str, nn.Module]) -> ValueError:
     known = ", ".join(layers) or "none"
     return ValueError(f"No convolution or linear layer at {path!r}; there are: {known}")
 
@@ -62,10 +74,10 @@ def _plan(
     """M and N of each path to convert."""
     if isinstance(keep, str):
         raise TypeError(f"keep must be a collection of paths, not the string {keep!r}")
-    kept = _default_keep(layers) - per_layer.keys() if keep is None else set(keep)
+    kept = default_keep(layers) - per_layer.keys() if keep is None else set(keep)
     for path in [*kept, *per_layer]:
         if path not in layers:
-            raise _no_layer(path, layers)
+            raise no_layer(path, layers)
     both = sorted(kept & per_layer.keys())
     if both:
         raise ValueError(f"Layer {both[0]!r} is both in keep and in per_layer")
@@ -128,15 +140,21 @@ def evaluating(model: nn.Module) -> Iterator[None]:
             module.training = mode
 
 
-def _gather_inputs(
-    model: nn.Module, layers: Mapping[str, nn.Module], calibration: Iterable[Any]
+def gather_inputs(
+    model: nn.Module,
+    layers: Mapping[str, nn.Module],
+    calibration: Iterable[Any],
+    samples: Callable[[torch.Tensor], torch.Tensor] = _samples,
 ) -> dict[str, torch.Tensor]:
-    """Samples of what each layer is given, by path; layers that never ran are missing."""
+    """Samples of what each layer is given, by path; layers that never ran are missing.
+
+    ``samples`` makes them of a layer's input; those of all batches are joined.
+    """
     seen: dict[str, list[torch.Tensor]] = {}
 
     def watch(path: str) -> Any:
         def hook(_: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
-            seen.setdefault(path, []).append(_samples(inputs[0]))
+            seen.setdefault(path, []).append(samples(inputs[0]))
 
         return hook
 
@@ -148,7 +166,7 @@ def _gather_inputs(
     finally:
         for handle in handles:
             handle.remove()
-    return {path: torch.cat(samples) for path, samples in seen.items()}
+    return {path: torch.cat(parts) for path, parts in seen.items()}
 
 
 def convert(
@@ -216,7 +234,7 @@ def convert(
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from None
     chosen = {path: layers[path] for path in plan}
-    inputs = {} if calibration is None else _gather_inputs(model, chosen, calibration)
+    inputs = {} if calibration is None else gather_inputs(model, chosen, calibration)
     options = {
         "lambda_w": lambda_w,
         "lambda_a": lambda_a,
@@ -249,14 +267,19 @@ def replace_layers(model: nn.Module, options: Mapping[str, Mapping[str, Any]]) -
     replacements = {}
     for path, arguments in options.items():
         if path not in layers:
-            raise _no_layer(path, layers)
+            raise no_layer(path, layers)
         replacements[layers[path]] = _replace(layers[path], arguments)
+    return put_in_place(model, replacements)
+
+
+def put_in_place(model: nn.Module, replacements: Mapping[nn.Module, nn.Module]) -> nn.Module:
+    """Exchange modules of ``model`` in place; returns it, or what replaces it as a whole."""
     if model in replacements:
         return replacements[model]
     for parent in list(model.modules()):
         for name, child in list(parent._modules.items()):
             # Every place a module is registered at: some models share layers.
-            if child in replacements:
+            if child is not None and child in replacements:
                 setattr(parent, name, replacements[child])
     return model
 
@@ -288,5 +311,5 @@ def reestimate_batch_norm(model: nn.Module, batches: Iterable[Any]) -> None:
 def project(model: nn.Module) -> None:
     """Call ``project_`` of all that learns levels in ``model``: after every optimiser step."""
     for module in model.modules():
-        if isinstance(module, PAActivation | PALayer):
+        if isinstance(module, Projected):
             module.project_()
