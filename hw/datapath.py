@@ -17,13 +17,14 @@ from pa_hdl import cost
 from pa_hdl.files import whole_files
 
 from . import datapath_store
-from .datapath_cases import BASES, SHAPE, Built, DatapathCase, Integer, Lane, Multiply, Pa, Xnor
+from .datapath_cases import BASES, SHAPE, Abc, Built, DatapathCase, Lane, Multiply, Pa, Table, Xnor
 from .datapath_goals import GOAL_HEADS, goal_rows
 from .datapath_pictures import PICTURES
 from .datapath_report import markdown
 from .datapath_store import Entry
 from .fit import features_of, read_samples
 from .flow import UnitFigures, synthesise
+from .lane_designs import KINDS
 from .targets import target_of
 
 __all__ = ["Finding", "datapath_cases", "measure", "model_entries", "write"]
@@ -96,9 +97,11 @@ def _cases(target: str) -> Iterator[DatapathCase]:
         for m, n, phi_bits in ((4, 3, 4), (4, 7, 6), (8, 7, 6), (4, 5, 16)):
             for path in ("lookup", "gated"):
                 yield Pa(m=m, n=n, path=path, phi_bits=phi_bits, **at)
+        for m, n, phi_bits in ((2, 3, 8), (6, 7, 6), (8, 8, 8)):
+            yield Pa(m=m, n=n, path="gated", phi_bits=phi_bits, **at)
         yield Pa(m=8, n=7, path="inside", phi_bits=6, fold=4, **at)
         yield from _rivals(target, at)
-        for kind in ("popcount", "compressor", "xnor"):
+        for kind in KINDS:
             for bits in (64, 128):
                 yield Lane(kind=kind, target=target, simd=bits)
     for m, n in _FEW if device else _FEW[:1]:
@@ -114,8 +117,16 @@ def _rivals(target: str, at: Mapping[str, Any]) -> Iterator[DatapathCase]:
         yield Multiply(bits=bits, **{**at, "target": f"{target}-dsp"})
     for bits in (2, 3, 4):
         for path in ("lookup", "gated"):
-            yield Integer(bits=bits, path=path, **at)
-        yield Integer(bits=bits, path="inside", fold=4, **at)
+            yield Table(kind=f"int{bits}", path=path, **at)
+        yield Table(kind=f"int{bits}", path="inside", fold=4, **at)
+    yield Multiply(bits=8, act_bits=3, **at)
+    for kind in ("ternary2", "ternary3"):
+        yield Table(kind=kind, path="gated", **at)
+    for kind in ("abc3x3", "abc5x5", "abc7x7"):
+        yield Table(kind=kind, path="lookup", **at)
+    yield Abc(bases=(5, 5), **at)
+    for kind in ("w8a3", "ternary2", "ternary3", "abc5x5"):
+        yield Table(kind=kind, path="inside", fold=4, **at)
 
 
 def model_entries(findings: Sequence[Finding]) -> list[Entry]:

@@ -10,14 +10,17 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from pa_hdl import cost
 from pa_hdl.config import EngineConfig
 from pa_hdl.dot import DATAPATHS
 from pa_hdl.gen import generate
 from pa_hdl.parameters import LayerParameters
 
+from .baselines.abc import AbcDot
 from .baselines.multiply import multiply_dot
-from .baselines.tables import integer_layer
+from .baselines.tables import abc_scales, rival_layer
 from .baselines.xnor import XnorDot
 from .designs import SEED
 from .dot_designs import component_design, dot_design
@@ -28,12 +31,13 @@ __all__ = [
     "BASES",
     "LAYER",
     "SHAPE",
+    "Abc",
     "Built",
     "DatapathCase",
-    "Integer",
     "Lane",
     "Multiply",
     "Pa",
+    "Table",
     "Xnor",
 ]
 
@@ -205,16 +209,16 @@ class Pa(DatapathCase):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Integer(DatapathCase):
-    """Integers of ``bits`` by ``bits`` as a table, on one of PA's datapaths."""
+class Table(DatapathCase):
+    """A rival of few levels as a table (``kind`` of :data:`TABLES`), on one of PA's datapaths."""
 
-    bits: int
+    kind: str
     path: str
     fold: int | None = None
 
     @property
     def datapath(self) -> str:
-        return f"int{self.bits}-{self.path}"
+        return f"{self.kind}-{self.path}"
 
     @property
     def name(self) -> str:
@@ -224,7 +228,7 @@ class Integer(DatapathCase):
     def layer(self) -> tuple[EngineConfig, LayerParameters]:
         """Its engine, and what is baked in."""
         options = folded(self.fold, self.simd, self.pe)
-        return integer_layer(self.bits, **options, datapath=self.path, target=self.target)
+        return rival_layer(self.kind, **options, datapath=self.path, target=self.target)
 
     def build(self) -> Built:
         config, parameters = self.layer()
@@ -241,13 +245,15 @@ class Integer(DatapathCase):
 
 @dataclass(frozen=True, kw_only=True)
 class Multiply(DatapathCase):
-    """Integers of ``bits`` by ``bits`` as ``a * b``."""
+    """Integers of ``bits`` by ``bits``, or by ``act_bits``, as ``a * b``."""
 
     bits: int
+    act_bits: int | None = None
 
     @property
     def datapath(self) -> str:
-        return f"int{self.bits}-multiply"
+        kind = f"int{self.bits}" if self.act_bits is None else f"w{self.bits}a{self.act_bits}"
+        return f"{kind}-multiply"
 
     @property
     def name(self) -> str:
@@ -255,7 +261,7 @@ class Multiply(DatapathCase):
         return f"dot-{self.datapath}{blocks}-{self.simd}x{self.pe}"
 
     def build(self) -> Built:
-        dot = multiply_dot(bits=self.bits, simd=self.simd, pe=self.pe)
+        dot = multiply_dot(bits=self.bits, act_bits=self.act_bits, simd=self.simd, pe=self.pe)
         return Built(
             design=replace(component_design(dot, name="dot"), name=self.name),
             latency=dot.latency(dot.config),
@@ -276,7 +282,38 @@ class Xnor(DatapathCase):
         return f"dot-xnor-{self.simd}x{self.pe}"
 
     def build(self) -> Built:
-        dot = XnorDot(simd=self.simd, pe=self.pe, taps=TAPS)
+        dot = XnorDot(simd=self.simd, pe=self.pe, taps=TAPS, target=self.target)
+        return Built(
+            design=replace(component_design(dot, name="dot"), name=self.name),
+            latency=dot.latency,
+            acc_bits=len(dot.acc[0]),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Abc(DatapathCase):
+    """ABC-Net as printed: an XNOR-popcount lane for each of ``m * n`` pairs of bases.
+
+    ``m`` and ``n`` of its row are left out: its bases are not PA's.
+    """
+
+    bases: tuple[int, int]
+
+    @property
+    def datapath(self) -> str:
+        return f"abc{self.bases[0]}x{self.bases[1]}-xnor"
+
+    @property
+    def name(self) -> str:
+        return f"dot-{self.datapath}-{self.simd}x{self.pe}"
+
+    def build(self) -> Built:
+        products = np.outer(
+            *(abc_scales(n, seed) for n, seed in zip(self.bases, (1, 2), strict=True))
+        )
+        scaled = np.rint(products / products.max() * 127).astype(int)
+        table = tuple(tuple(row) for row in scaled.tolist())
+        dot = AbcDot(simd=self.simd, pe=self.pe, taps=TAPS, table=table, target=self.target)
         return Built(
             design=replace(component_design(dot, name="dot"), name=self.name),
             latency=dot.latency,
@@ -310,5 +347,5 @@ class Lane(DatapathCase):
         )
 
     def row(self, built: Built, flags: str, figures: dict[str, int]) -> dict[str, Any]:
-        bases = None if self.kind == "xnor" else 1
+        bases = None if self.kind.startswith("xnor") else 1
         return super().row(built, flags, figures) | {"m": bases, "n": bases}

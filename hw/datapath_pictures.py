@@ -86,7 +86,7 @@ def rivals(rows: Sequence[Entry], model: Sequence[Entry]) -> str:
         for label, style, chosen in (
             ("PA, weights from memory", "o", [r for r in here if r["m"] and not r["fold"]]),
             ("PA, inside, folded 4 ways", "^", [r for r in here if r["m"] and r["fold"] == 4]),
-            ("integers as tables", "s", [r for r in here if not r["m"] and r["phi_bits"]]),
+            ("rivals as tables", "s", [r for r in here if not r["m"] and r["phi_bits"]]),
         ):
             best: dict[tuple[int, Any, Any], float] = {}
             for row in chosen:

@@ -37,7 +37,8 @@ _PATHS = {
     "gated": "as lookup, but the zero piece resets the activation code: one index bit fewer",
     "shared": "all products of an activation made once, each PE selects among them",
     "inside": "weights inside the tables: no weight memory, for layers of few folds",
-    "xnor": "signs times signs, counted: what binary networks use",
+    "xnor": "signs times signs, counted: what binary networks use; `abcMxN-xnor` is ABC-Net as "
+    "printed, a lane for each pair of bases, each count times its scales",
     "multiply": "`a * b`, then a tree: what integer networks use",
 }
 

@@ -9,7 +9,7 @@ import pytest
 
 from hw import datapath_store
 from hw.datapath import Finding, datapath_cases, measure, write
-from hw.datapath_cases import Built, Integer, Multiply, Pa, Xnor
+from hw.datapath_cases import Abc, Built, Multiply, Pa, Table, Xnor
 from hw.datapath_goals import GOALS, goal_rows
 from hw.datapath_report import errors
 from hw.datapath_store import FIELDS
@@ -45,6 +45,15 @@ def test_every_row_has_a_name_of_its_own():
     assert {row["target"] for row in rows} == set(TARGETS)
 
 
+@pytest.mark.parametrize("target", ["xc7", "ecp5"])
+def test_the_rivals_are_all_there(target):
+    paths = {case.datapath for case in datapath_cases([target])}
+    for kind in ("int2", "int3", "int4", "ternary2", "ternary3", "abc5x5", "w8a3"):
+        assert f"{kind}-inside" in paths
+        assert paths & {f"{kind}-gated", f"{kind}-lookup", f"{kind}-multiply"}
+    assert {"xnor", "abc5x5-xnor"} <= paths
+
+
 def test_the_shapes_of_the_targets_are_all_there():
     rows = [each.row for each in everything()]
     for m, n in ((4, 3), (4, 5), (4, 7), (6, 7), (8, 7)):
@@ -74,8 +83,20 @@ def test_the_shapes_of_the_targets_are_all_there():
             "dot-inside-m4n5p8-16x8-fold4", "inside", 4, "ecp5", 8,
         ),
         (
-            Integer(bits=3, path="lookup", target="xc7", simd=32, pe=2),
+            Table(kind="int3", path="lookup", target="xc7", simd=32, pe=2),
             "dot-int3-lookup-32x2", "int3-lookup", None, "xc7", 6,
+        ),
+        (
+            Table(kind="ternary3", path="inside", fold=4, target="ecp5", simd=16, pe=8),
+            "dot-ternary3-inside-16x8-fold4", "ternary3-inside", None, "ecp5", 4,
+        ),
+        (
+            Abc(bases=(5, 5), target="xc7", simd=32, pe=2),
+            "dot-abc5x5-xnor-32x2", "abc5x5-xnor", None, "xc7", None,
+        ),
+        (
+            Multiply(bits=8, act_bits=3, target="xc7", simd=32, pe=2),
+            "dot-w8a3-multiply-32x2", "w8a3-multiply", None, "xc7", None,
         ),
         (
             Multiply(bits=8, target="xc7-dsp", simd=32, pe=2),
@@ -179,6 +200,13 @@ def test_errors_are_relative():
     ]
     assert errors(model, held_out=True) == pytest.approx([0.1])
     assert errors(model, held_out=False) == [0]
+
+
+def test_literal_abc_net_is_built():
+    built = Abc(bases=(2, 3), target="xc7", simd=4, pe=1).build()
+    # 576 taps times six products of at most 127 each, and a sign.
+    assert built.acc_bits <= (576 * 6 * 127).bit_length() + 1
+    assert "module dot" in built.design.verilog
 
 
 def test_a_rival_is_measured(tmp_path):

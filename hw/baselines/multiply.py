@@ -14,9 +14,17 @@ __all__ = ["multiply_dot"]
 
 
 def multiply_dot(
-    *, bits: int, simd: int, pe: int, channels: int = 64, seed: int = 1
+    *,
+    bits: int,
+    act_bits: int | None = None,
+    simd: int,
+    pe: int,
+    channels: int = 64,
+    seed: int = 1,
 ) -> MultiplyDot:
-    """Weights of ``bits`` in two's complement times unsigned activations of ``bits``.
+    """Weights of ``bits`` in two's complement times unsigned activations of ``act_bits``.
+
+    Without ``act_bits`` both have as many bits.
 
     Activations are unsigned because a ReLU stands before them. The layer is 3x3, from ``channels``
     to ``channels``; accumulators have the exact bound of its seeded weights, as PA's have.
@@ -29,7 +37,7 @@ def multiply_dot(
         simd=simd,
         pe=pe,
         weight_bits=bits,
-        act_bits=bits,
+        act_bits=bits if act_bits is None else act_bits,
     )
     limit = 1 << (bits - 1)
     weight = np.random.default_rng(seed).integers(-limit, limit, config.weight_shape)

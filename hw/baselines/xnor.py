@@ -1,3 +1,4 @@
+# amaranth: UnusedElaboratable=no
 """The plain dot product of networks whose weights and activations are +1 or -1."""
 
 from __future__ import annotations
