@@ -14,6 +14,8 @@ from pa_nn.activations import (
     activation_codes,
     approximate_activations,
     lloyd_max,
+    quantiles,
+    uniform,
 )
 
 SEEDED = settings(deadline=None, derandomize=True, max_examples=60)
@@ -186,6 +188,42 @@ def test_lloyd_max_of_fewer_values_than_levels():
     assert beta[-1] == 2.0
     assert v.tolist() == sorted(v.tolist())
     assert float(approximate_activations(torch.tensor([2.0]), beta, v)) == 2.0
+
+
+def test_quantiles_fill_the_pieces_evenly():
+    beta, v = quantiles(torch.tensor([-1.0, 0, 0, 1, 2, 3, 4, 5, 6]), 2)
+    assert (beta.tolist(), v.tolist()) == ([3.5, 5.5], [3.0, 5.0])
+
+
+def test_uniform_levels_are_even_and_of_least_error():
+    values = torch.arange(1, 1001) / 1000
+    beta, v = uniform(values, 4)
+    step = float(beta[0])
+    assert beta.tolist() == pytest.approx([step, 2 * step, 3 * step, 4 * step])
+    assert v.tolist() == pytest.approx([0.5 * step, 1.5 * step, 2.5 * step, 3.5 * step])
+    # Nine half steps reach 1: the step of equal errors everywhere, to one candidate's distance.
+    assert step == pytest.approx(1 / 4.5, abs=0.25 / 200)
+
+
+@pytest.mark.parametrize("rule", [quantiles, uniform])
+@pytest.mark.parametrize("values", [[], [-1.0, 0.0]])
+def test_starts_without_positive_values_are_those_of_a_gaussian(rule, values):
+    beta, v = rule(torch.tensor(values), 3)
+    assert 0.1 < v[0] < beta[0] < beta[-1] < 3
+    assert torch.equal(beta, beta.sort().values)
+
+
+@pytest.mark.parametrize("rule", [quantiles, uniform])
+def test_starts_from_fewer_values_than_levels(rule):
+    beta, v = rule(torch.tensor([0.5]), 4)
+    assert torch.isfinite(beta).all()
+    assert (v.diff() >= 0).all()
+
+
+def test_a_layer_starts_by_the_rule_it_is_given():
+    activation = PAActivation(2)
+    activation.initialise(torch.tensor([1.0, 2, 3, 4, 5, 6]), "quantiles")
+    assert activation.beta.tolist() == [3.5, 5.5]
 
 
 def test_projection_sorts_and_keeps_endpoints_positive():
