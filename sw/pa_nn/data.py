@@ -9,18 +9,23 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
-__all__ = ["Batches", "ImageSet", "load_folder"]
+from pa_nn.distributed import World
+
+__all__ = ["Batches", "ImageSet", "check_classes", "load_folder"]
 
 _IDX_NAMES = {
     "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
     "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
 }
-_IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp"}
+IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp"}
+# Pillow's decoders raise any of these for a damaged file.
+UNREADABLE = (OSError, SyntaxError, ValueError, struct.error)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +38,15 @@ class ImageSet:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    @property
+    def channels(self) -> int:
+        """Channels of each image."""
+        return self.images.shape[1]
+
+    def batches(self, **options: Any) -> "Batches":
+        """:class:`Batches` of this set."""
+        return Batches(self, **options)
 
     def take(self, count: int) -> "ImageSet":
         """The first ``count`` images."""
@@ -108,38 +122,66 @@ def _load_idx(folder: Path, split: str) -> ImageSet:
 
 
 def _image_files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.suffix.lower() in _IMAGE_SUFFIXES)
+    return sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
+
+
+def check_classes(
+    root: Path, classes: tuple[str, ...], other_root: Path, others: tuple[str, ...]
+) -> None:
+    """Raise :class:`ValueError`, in one line, unless two folders hold the same classes.
+
+    Labels are places in the sorted list of names: a class that one folder lacks shifts all labels
+    behind it.
+    """
+    for one, names, other, known in (
+        (root, classes, other_root, set(others)),
+        (other_root, others, root, set(classes)),
+    ):
+        missing = [name for name in names if name not in known]
+        if missing:
+            more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+            raise ValueError(f"{other}: lacks class {missing[0]!r}{more}, which {one} has")
+
+
+def _class_names(root: Path) -> tuple[str, ...]:
+    return tuple(sorted(path.name for path in root.iterdir() if path.is_dir()))
 
 
 def _load_image_folder(folder: Path, split: str) -> ImageSet:
     from PIL import Image
 
     root = folder / split
-    classes = sorted(path.name for path in root.iterdir() if path.is_dir())
+    classes = _class_names(root)
+    for other in _IDX_NAMES.keys() - {split}:
+        if (folder / other).is_dir():
+            check_classes(root, classes, folder / other, _class_names(folder / other))
     files = [
         (place, label, path)
         for label, name in enumerate(classes)
         for place, path in enumerate(_image_files(root / name))
     ]
+    empty = set(range(len(classes))) - {label for _, label, _ in files}
+    if files and empty:
+        raise ValueError(f"{root / classes[min(empty)]}: holds no images")
     images, labels = [], []
     # One image of each class in turn: the first images of a set stand for all of it.
     for _, label, path in sorted(files):
         try:
             with Image.open(path) as image:
                 pixels = np.asarray(image.convert("L" if image.mode == "L" else "RGB"))
-        except OSError as error:
+        except UNREADABLE as error:
             raise ValueError(f"{path}: cannot be read as an image ({error})") from None
         images.append(np.atleast_3d(pixels).transpose(2, 0, 1))
         labels.append(label)
     if not images:
-        raise ValueError(f"{root}: holds no images ({', '.join(sorted(_IMAGE_SUFFIXES))})")
+        raise ValueError(f"{root}: holds no images ({', '.join(sorted(IMAGE_SUFFIXES))})")
     shapes = {image.shape for image in images}
     if len(shapes) > 1:
         raise ValueError(f"{root}: images must share one shape, not {sorted(shapes)}")
     return ImageSet(
         images=torch.from_numpy(np.stack(images)),
         labels=torch.tensor(labels, dtype=torch.int64),
-        classes=tuple(classes),
+        classes=classes,
     )
 
 
@@ -157,6 +199,9 @@ def load_folder(folder: str | Path, split: str) -> ImageSet:
         raise ValueError(f"{folder}: no such folder")
     if (folder / split).is_dir():
         return _load_image_folder(folder, split)
+    for other in _IDX_NAMES.keys() - {split}:
+        if (folder / other).is_dir():
+            raise ValueError(f"{folder / split}: no such folder, the data set is not complete")
     return _load_idx(folder, split)
 
 
@@ -164,8 +209,9 @@ class Batches:
     """Normalised, optionally shuffled and augmented batches of an :class:`ImageSet`.
 
     Iterating epoch ``e`` gives the same batches for the same ``seed`` whatever ran before, so a
-    resumed run sees what the unbroken one would have seen.  Augmentation is a horizontal flip and a
-    shift by up to two pixels, zero filled before normalisation.
+    resumed run sees what the unbroken one would have seen; with ``start`` the first batches of the
+    epoch are left out.  Augmentation is a horizontal flip and a shift by up to two pixels, zero
+    filled before normalisation.  Where several processes train, each has its share of every batch.
 
     Yields ``(images, labels)``: float32 ``(batch, C, H, W)``, ``(p / 255 - mean) / std``; int64.
     """
@@ -181,6 +227,7 @@ class Batches:
         augment: bool = False,
         seed: int = 0,
         device: torch.device | str = "cpu",
+        world: World | None = None,
     ) -> None:
         self.set = images
         self.batch_size = batch_size
@@ -191,22 +238,32 @@ class Batches:
         self.augment = augment
         self.seed = seed
         self.device = device
+        self.world = World() if world is None else world
         self.epoch = 0
+        self.start = 0
 
     def __len__(self) -> int:
         return -(-len(self.set) // self.batch_size)
+
+    def size_of(self, step: int) -> int:
+        """Images of all processes in batch ``step`` of an epoch."""
+        return min(self.batch_size, len(self.set) - step * self.batch_size)
 
     def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
         count = len(self.set)
         order = torch.randperm(count, generator=generator) if self.shuffle else torch.arange(count)
-        for start in range(0, count, self.batch_size):
-            index = order[start : start + self.batch_size]
+        for step in range(len(self)):
+            index = order[step * self.batch_size :][: self.batch_size]
             pixels = self.set.images[index]
             if self.augment:
+                # Of the whole batch, and of batches left out: random numbers come in a row.
                 pixels = _augment(pixels, generator)
-            pixels = pixels.to(self.device).float() / 255
-            yield (pixels - self.mean) / self.std, self.set.labels[index].to(self.device)
+            share = self.world.share(len(index))
+            if step < self.start or share.start == share.stop:
+                continue
+            pixels = pixels[share].to(self.device).float() / 255
+            yield (pixels - self.mean) / self.std, self.set.labels[index[share]].to(self.device)
 
 
 def _augment(pixels: torch.Tensor, generator: torch.Generator, shift: int = 2) -> torch.Tensor:

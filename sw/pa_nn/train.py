@@ -4,11 +4,16 @@ Without ``--M`` the network is trained in full precision; with it, converted fir
 as with ``--scheme SPEC`` for any other scheme; with ``--hardware``, fine-tuned through the integers
 it will be exported with.  ``README.md`` beside this file has the commands that made the embedded
 network.
+
+Several processes, GPUs or hosts train together where ``torchrun`` starts it; ``docs/imagenet.md``
+has the recipe.
 """
 
 import argparse
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import fields
 from itertools import islice
 from pathlib import Path
@@ -18,7 +23,9 @@ import torch
 from torch import nn
 
 from pa_nn.checkpoint import load_checkpoint, restore_model
-from pa_nn.data import Batches, load_folder
+from pa_nn.data import ImageSet, load_folder
+from pa_nn.distributed import World, joined
+from pa_nn.folders import FolderSet, is_large, open_folders
 from pa_nn.models import BUILDERS, build_model
 from pa_nn.pa_options import add_pa_options, given_flag, pa_options
 from pa_nn.schemes import Scheme, apply_scheme
@@ -27,6 +34,8 @@ from pa_nn.trainer import Recipe, Trainer, TrainingError
 __all__ = ["main"]
 
 CALIBRATION_BATCHES = 4
+IMAGE_SIZE, WORKERS = 224, 8
+_LEAST = {"threads": 1, "limit": 1, "workers": 0, "image_size": 1, "save_every": 1}
 
 
 class OneLineParser(argparse.ArgumentParser):
@@ -66,6 +75,15 @@ def _parser() -> OneLineParser:
     machine = parser.add_argument_group("machine")
     machine.add_argument("--threads", type=int, help="threads of PyTorch")
     machine.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    machine.add_argument(
+        "--batch-norm",
+        choices=("synchronised", "local"),
+        default="synchronised",
+        help="statistics over all processes, or of each",
+    )
+    machine.add_argument("--workers", type=int, help="processes that read images")
+    machine.add_argument("--image-size", type=int, help="of ImageNet's layout; omit for 224")
+    machine.add_argument("--save-every", type=int, help="steps between checkpoints in an epoch")
     machine.add_argument("--limit", type=int, help="train on the first images only")
     machine.add_argument(
         "--hold-out", type=int, help="test on this many last training images instead"
@@ -83,10 +101,11 @@ def _scheme(args: argparse.Namespace) -> Scheme:
 
 
 def _check(args: argparse.Namespace) -> None:
-    for name in ("threads", "limit"):
+    for name, least in _LEAST.items():
         value = getattr(args, name)
-        if value is not None and value < 1:
-            raise ValueError(f"--{name} must be at least 1, not {value}")
+        if value is not None and value < least:
+            spelling = name.replace("_", "-")
+            raise ValueError(f"--{spelling} must be at least {least}, not {value}")
     if args.N is not None and args.M is None:
         raise ValueError(f"--N {args.N} needs --M")
     if args.scheme is not None and args.M is not None:
@@ -122,7 +141,7 @@ def _start(args: argparse.Namespace, about: dict[str, Any]) -> nn.Module:
 
 
 def _approximate(
-    args: argparse.Namespace, model: nn.Module, about: dict[str, Any], calibration: Batches
+    args: argparse.Namespace, model: nn.Module, about: dict[str, Any], calibration: Iterable[Any]
 ) -> nn.Module:
     """The model to train: converted, or made hardware, where asked."""
     batches = islice(calibration, CALIBRATION_BATCHES)
@@ -138,19 +157,49 @@ def _approximate(
     return apply_scheme(model, scheme, calibration=batches, **pa_options(args))
 
 
-def _trainer(args: argparse.Namespace) -> Trainer:
+def _kind(args: argparse.Namespace) -> str:
+    available = args.device == "auto" and torch.cuda.is_available()
+    return "cuda" if available or args.device == "cuda" else "cpu"
+
+
+def _device(args: argparse.Namespace, world: World) -> str:
+    return f"cuda:{world.local_rank}" if _kind(args) == "cuda" else "cpu"
+
+
+def _workers() -> int:
+    """One for each processor this process may use, 8 at most."""
+    return min(WORKERS, len(os.sched_getaffinity(0)))
+
+
+def _open(
+    args: argparse.Namespace,
+) -> tuple[ImageSet, ImageSet] | tuple[FolderSet, FolderSet]:
+    """Training and test images: in memory, or read as needed where the folder is ImageNet's."""
+    if is_large(args.data):
+        return open_folders(args.data, image_size=args.image_size or IMAGE_SIZE)
+    for name in ("image_size", "workers"):
+        if getattr(args, name) is not None:
+            flag = name.replace("_", "-")
+            raise ValueError(f"--{flag} {getattr(args, name)} needs {args.data} to hold train, val")
+    train, test = (load_folder(args.data, split) for split in ("train", "test"))
+    if len(test.classes) > len(train.classes):
+        unknown = test.classes[len(train.classes)]
+        raise ValueError(f"{args.data}: test images of class {unknown}, which has none to train on")
+    return train, test
+
+
+def _trainer(args: argparse.Namespace, world: World | None = None) -> Trainer:
+    world = World() if world is None else world
     recipe = Recipe(**{field.name: getattr(args, field.name) for field in fields(Recipe)})
-    _check(args)
     if args.threads is not None:
         torch.set_num_threads(args.threads)
     torch.manual_seed(recipe.seed)
-    available = args.device == "auto" and torch.cuda.is_available()
-    device = "cuda" if available or args.device == "cuda" else "cpu"
-    train, test = (load_folder(args.data, split) for split in ("train", "test"))
+    train, test = _open(args)
+    large = isinstance(train, FolderSet)
     mean, std = train.statistics()
     about = {
         "name": args.model,
-        "in_channels": train.images.shape[1],
+        "in_channels": train.channels,
         "classes": len(train.classes),
         "mean": mean,
         "std": std,
@@ -160,22 +209,28 @@ def _trainer(args: argparse.Namespace) -> Trainer:
         train, test = train.hold_out(args.hold_out)
     train = train if args.limit is None else train.take(args.limit)
     normalised = {"mean": about["mean"], "std": about["std"]}
-    plain = Batches(train, batch_size=recipe.batch_size, **normalised)
+    # Every process calibrates with the same whole batches.
+    plain = train.batches(batch_size=recipe.batch_size, **normalised)
+    placed: dict[str, Any] = {"device": _device(args, world), "world": world, **normalised}
+    if large:
+        placed["workers"] = _workers() if args.workers is None else args.workers
     trainer = Trainer(
         _approximate(args, model, about, plain),
         recipe,
-        train=Batches(
-            train,
+        train=train.batches(
             batch_size=recipe.batch_size,
             shuffle=True,
             augment=recipe.augment,
             seed=recipe.seed,
-            device=device,
-            **normalised,
+            **placed,
         ),
-        test=Batches(test, batch_size=500, device=device, **normalised),
+        test=test.batches(batch_size=recipe.batch_size if large else 500, **placed),
         about=about,
         out=args.out,
+        world=world,
+        batch_norm=args.batch_norm,
+        save_every=args.save_every,
+        top5=large and len(train.classes) > 5,
     )
     if args.resume:
         trainer.resume()
@@ -186,15 +241,28 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status: 2 for bad input, 1 for a failed training."""
     parser = _parser()
     args = parser.parse_args(argv)
-    try:
-        trainer = _trainer(args)
-    except (TypeError, ValueError, OSError) as error:
-        parser.error(str(error))
-    try:
-        trainer.run()
-    except (TrainingError, OSError) as error:
-        print(f"{parser.prog}: {error}", file=sys.stderr)
-        return 1
+    with ExitStack() as stack:
+        try:
+            _check(args)
+            world = stack.enter_context(joined(_kind(args)))
+            if args.hardware and world.size > 1:
+                raise ValueError(f"--hardware trains in one process, not in {world.size}")
+            trainer = _trainer(args, world)
+        except (TypeError, ValueError, OSError) as error:
+            parser.error(str(error))
+        try:
+            trainer.run()
+        except (TrainingError, OSError) as error:
+            print(f"{parser.prog}: {error}", file=sys.stderr)
+            return 1
+        except RuntimeError as error:
+            if world.size == 1:
+                raise
+            reason = " ".join(str(error).split())[:120]
+            print(
+                f"{parser.prog}: process {world.rank} lost the others ({reason})", file=sys.stderr
+            )
+            return 1
     return 0
 
 
