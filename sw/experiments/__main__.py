@@ -1,0 +1,99 @@
+"""``python -m experiments run`` and ``python -m experiments report``."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from experiments.cost import clock, duration
+from experiments.protocol import CIFAR, FASHION, Places, Run, all_runs, select
+from experiments.queue import Queue
+from pa_nn.train import OneLineParser
+
+HERE = Path(__file__).parent
+RESULTS = HERE / "results.json"
+
+
+def _parser() -> OneLineParser:
+    parser = OneLineParser(prog="experiments", description="Accuracies: train, and report.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    run = commands.add_parser(
+        "run",
+        help="train what is missing, and record it",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    add = run.add_argument
+    add("--fashion", type=Path, help="folder of Fashion-MNIST; without it, its runs are left out")
+    add("--cifar", type=Path, help="folder of CIFAR-10; without it, its runs are left out")
+    add("--budget", default="90m", help="break off after this time: 40s, 90m, 8h")
+    add("--only", default="*", metavar="PATTERN", help="runs by name, as 'short/pa*'")
+    add("--list", action="store_true", help="print the runs and leave")
+    add("--jobs", type=int, default=2, help="trainings at once")
+    add("--threads", type=int, default=1, help="threads of each")
+    add("--precision", choices=("float32", "bfloat16"), default="bfloat16", help="of training")
+    add("--retry", action="store_true", help="begin failed trainings anew")
+    add("--images", type=int, help="at most so many training images: to try the queue itself")
+    add("--state", type=Path, default=Places(data={}).state, help="folder of the trainings")
+    add("--results", type=Path, default=RESULTS, help="file of the results")
+    return parser
+
+
+def _cap(run: Run, images: int | None) -> Run:
+    if images is None or run.protocol.start is None:
+        return run
+    images = min(images, run.protocol.images)
+    return replace(run, protocol=replace(run.protocol, images=images))
+
+
+def _queue(args: argparse.Namespace) -> Queue:
+    for name in ("jobs", "threads", "images"):
+        value = getattr(args, name)
+        if value is not None and value < 1:
+            raise ValueError(f"--{name} must be at least 1, not {value}")
+    if args.images is not None and args.results == RESULTS:
+        raise ValueError("--images needs --results: the project's own are of all images")
+    given = {FASHION: args.fashion, CIFAR: args.cifar}
+    data = {name: folder for name, folder in given.items() if folder is not None}
+    for folder in data.values():
+        if not folder.is_dir():
+            raise ValueError(f"{folder}: no such folder")
+    runs = select(all_runs(), args.only)
+    if not args.list:
+        if not data:
+            raise ValueError("Data are needed: --fashion DIR, --cifar DIR or both")
+        runs = [run for run in runs if run.protocol.dataset in data]
+    return Queue(
+        runs=[_cap(run, args.images) for run in runs],
+        places=Places(data=data, state=args.state),
+        file=args.results,
+        budget=duration(args.budget),
+        jobs=args.jobs,
+        threads=args.threads,
+        precision=args.precision,
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit status: 2 for bad input, 1 where work broke off."""
+    parser = _parser()
+    args = parser.parse_args(argv)
+    try:
+        queue = _queue(args)
+        if args.list:
+            for run in queue.runs:
+                print(run.name)
+            print(f"about {clock(queue.left())}", file=sys.stderr)
+            return 0
+        if args.retry:
+            queue.forget_failures()
+        queue.run()
+    except (ValueError, OSError) as error:
+        parser.error(str(error))
+    except KeyboardInterrupt:
+        return 130
+    return 1 if queue.broken else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
