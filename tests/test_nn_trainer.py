@@ -102,6 +102,19 @@ def test_files_of_a_run(tmp_path):
     assert "optimiser" not in load_checkpoint(tmp_path / "model.pt")
 
 
+def test_a_run_killed_between_its_files_completes_them(tmp_path):
+    recipe = Recipe(epochs=1, batch_size=16, warmup=0)
+    trainer(tmp_path, recipe).run()
+    expected = (tmp_path / "log.csv").read_text()
+    for name in ("log.csv", "model.pt"):
+        (tmp_path / name).unlink()
+    resumed = trainer(tmp_path, recipe)
+    resumed.resume()
+    assert (tmp_path / "log.csv").read_text() == expected
+    model = restore_model(load_checkpoint(tmp_path / "model.pt"))
+    assert model.state_dict().keys() == resumed.model.state_dict().keys()
+
+
 def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_checkpoint(tmp_path):
     run = trainer(tmp_path)
     run.run_epoch()

@@ -224,6 +224,9 @@ class Trainer:
         self.epoch, self.history = entries["epoch"], entries["history"]
         self.steps, self.loss = entries.get("steps", 0), entries.get("loss", 0.0)
         self.kept = self._place()
+        if self.world.first and self.steps == 0:
+            # A run that was killed between its files has a model and a log that lag behind.
+            self._save_result()
 
     def _place(self) -> str:
         steps = f" and {self.steps} steps" if self.steps else ""
@@ -329,8 +332,10 @@ class Trainer:
     def save(self) -> None:
         """Write both checkpoints and the log of the epochs so far; every process must call it."""
         self._save_run()
-        if not self.world.first:
-            return
+        if self.world.first:
+            self._save_result()
+
+    def _save_result(self) -> None:
         save_checkpoint(self.out / "model.pt", model_entries(self.model, **self.about))
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
