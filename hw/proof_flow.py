@@ -22,8 +22,10 @@ _READ = (
 )
 
 # Flip-flops must be able to start in any state, not only in the one that they have after power-up.
+_ANY_START = "setattr -unset init w:*"
+
 _WORDS = (
-    "setattr -unset init w:*",
+    _ANY_START,
     "flatten",
     "opt",
     "wreduce",
@@ -35,6 +37,7 @@ _WORDS = (
 """To one module of arithmetic cells, which the solver takes as they are."""
 
 _BITS = (
+    _ANY_START,
     *("opt", "wreduce", "opt", "techmap", "opt", "async2sync", "dffunmap", "simplemap"),
     # Modules that stand many times are worked on once.
     *("opt_clean", "flatten", "opt_clean"),
