@@ -52,14 +52,14 @@ class SynchronisedBatchNorm(_BatchNorm):
         axes = [axis for axis in range(input.dim()) if axis != 1]
         shape = [-1 if axis == 1 else 1 for axis in range(input.dim())]
         channels = input.shape[1]
-        x = input.float()
+        x = input if input.dtype == torch.float64 else input.float()
         sums = x.sum(axes, dtype=torch.float64)
         both = _Sum.apply(torch.cat([sums, sums.new_tensor([x.numel() / channels])]))
         count = float(both[-1].detach())
         mean = both[:-1] / count
-        centred = x - mean.float().view(shape)
+        centred = x - mean.to(x.dtype).view(shape)
         var = _Sum.apply(centred.square().sum(axes, dtype=torch.float64)) / count
-        scale = (var + self.eps).rsqrt().float()
+        scale = (var + self.eps).rsqrt().to(x.dtype)
         self._remember(mean.detach(), var.detach() * (count / max(count - 1, 1)))
         result = centred * (scale if self.weight is None else scale * self.weight).view(shape)
         if self.bias is not None:

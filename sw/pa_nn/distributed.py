@@ -6,6 +6,7 @@ with the whole batch, but for the order of floating-point sums.
 """
 
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ import torch.distributed as dist
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from pa_nn.batch_norm import SynchronisedBatchNorm, synchronise
+from pa_nn.batch_norm import synchronise
 
 __all__ = ["World", "joined", "parallelise"]
 
@@ -130,10 +131,12 @@ def parallelise(model: nn.Module, world: World, *, batch_norm: str) -> nn.Module
         return model
     if batch_norm == "synchronised":
         synchronise(model)
+    # Strides of 1x1 weights have two spellings; their gradients are copied, which costs little.
+    warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides")
     cuda = next(model.parameters()).is_cuda
     return DistributedDataParallel(
         model,
         device_ids=[world.local_rank] if cuda else None,
         # Synchronised statistics are the same everywhere.
-        broadcast_buffers=not any(isinstance(m, SynchronisedBatchNorm) for m in model.modules()),
+        forward_sync_buffers=batch_norm == "local",
     )
