@@ -16,6 +16,7 @@ nothing for the first, where phi (Eq. 19) holds them; the second needs weights i
 """
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -24,12 +25,14 @@ from pa_nn.weights import piece_to_code
 
 __all__ = [
     "approximate_by_levels",
+    "fit_even_levels",
     "fit_levels",
     "level_codes",
     "project_levels",
 ]
 
 FIT_STEPS = 50
+EVEN_STEPS = 200
 
 
 def _grouped(weight: torch.Tensor, alpha: torch.Tensor) -> torch.Tensor:
@@ -120,6 +123,33 @@ def fit_levels(weight: torch.Tensor, m: int, groups: int = 1) -> torch.Tensor:
     alpha = torch.cat([levels[:, :half], levels[:, half + 1 :]], dim=1).float()
     project_levels(alpha)
     return alpha
+
+
+@torch.no_grad()
+def fit_even_levels(weight: torch.Tensor, integers: Sequence[int], groups: int = 1) -> torch.Tensor:
+    """Multiples of one step for each group of weights, of least squared error.
+
+    Parameters
+    ----------
+    weight : tensor whose first dimension is cut evenly into groups
+    integers : M ascending multiples, half of them below 0, without 0
+    groups : int
+
+    The step is the best of 200, up to where the lowest multiple reaches the largest magnitude.
+    Returns float32 ``(groups, M)``.
+    """
+    rows = weight.detach().double().reshape(groups, -1)
+    multiples = torch.tensor(integers, dtype=torch.float64, device=rows.device)
+    low, high = float(multiples[0]), float(multiples[-1])
+    largest = rows.abs().amax(1, keepdim=True) / -low
+    best, chosen = torch.full_like(largest, math.inf), largest
+    for k in range(1, EVEN_STEPS + 1):
+        step = largest * (k / EVEN_STEPS)
+        rounded = (rows / step.clamp(min=1e-300)).round().clamp(low, high) * step
+        error = (rows - rounded).square().sum(1, keepdim=True)
+        chosen = torch.where(error < best, step, chosen)
+        best = torch.minimum(error, best)
+    return (chosen * multiples).float()
 
 
 def _slopes(levels: torch.Tensor, lambda_w: float | None) -> torch.Tensor:
