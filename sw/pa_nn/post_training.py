@@ -1,4 +1,4 @@
-"""PA after training, without labels: ``python -m pa_nn.post_training --data DIR --init CHECKPOINT``.
+"""PA without training or labels: ``python -m pa_nn.post_training --data DIR --init CHECKPOINT``.
 
 A network trained in full precision is approximated with a few batches of images that need no
 labels, by piecewise approximation and by uniform quantisation (:mod:`pa_nn.uniform`) in the same
@@ -32,12 +32,18 @@ from pa_nn.uniform import quantise_uniformly
 
 __all__ = ["DEFAULT_SCHEMES", "Setting", "approximate_without_training", "main", "run_row"]
 
-# By bits of an index into the levels of weights and activations.
+# Groups of equal bits of the indices of weights and activations.
 DEFAULT_SCHEMES = (
-    "pa:6,7 pa:4,5 lsq:3,3 pa:2,3 lsq:2,2 pa:6,3 pa:4,3 lsq:3,2 pa:8,7 pa:14,7 lsq:4,3 "
-    "pa:14,15 lsq:4,4 pa:254,7 lsq:8,3 pa:2,full lsq:2,full pa:4,full pa:6,full lsq:3,full "
-    "pa:8,full pa:14,full lsq:4,full"
-).split()
+    *("pa:6,7", "pa:4,5", "lsq:3,3"),
+    *("pa:8,7", "pa:14,7", "lsq:4,3"),
+    *("pa:2,3", "lsq:2,2"),
+    *("pa:4,3", "pa:6,3", "lsq:3,2"),
+    *("pa:14,15", "lsq:4,4"),
+    *("pa:2,full", "lsq:2,full"),
+    *("pa:4,full", "pa:6,full", "lsq:3,full"),
+    *("pa:8,full", "pa:14,full", "lsq:4,full"),
+    *("pa:254,7", "lsq:8,3"),
+)
 # Where the levels of weights come from.
 RULES = {"pa": LEVELS, "lsq": ("layer", "channel")}
 BATCH = 128
@@ -199,7 +205,7 @@ def _parser() -> OneLineParser:
     add("--dataset", default="fashion-mnist", help="its name in the rows")
     add("--init", type=Path, required=True, help="checkpoint of the network in full precision")
     add("--scheme", nargs="+", default=DEFAULT_SCHEMES, help="pa:M,N, or lsq:W,A for even levels")
-    add("--calibration", type=int, default=1024, help="images without labels")
+    add("--calibration", type=int, default=512, help="images without labels")
     add("--seeds", type=int, default=3, help="choices of these images")
     add("--both", action="store_true", help="also without re-estimating batch normalisation")
     add("--limit", type=int, help="test on the first images only")
@@ -223,9 +229,8 @@ def _settings(args: argparse.Namespace) -> list[Setting]:
 
 
 def _line(row: dict[str, Any]) -> str:
-    scheme = Scheme(
-        **{k: row[k] for k in ("m", "n", "weight_bits", "activation_bits")}, name=row["scheme"]
-    )
+    sizes = {name: row[name] for name in ("m", "n", "weight_bits", "activation_bits")}
+    scheme = Scheme(name=row["scheme"], **sizes)
     again = "" if row["options"]["batch_norm"] else ", batch normalisation as it was"
     gap = row["full_precision_top1"] - row["top1"]
     return (
