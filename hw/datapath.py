@@ -99,6 +99,7 @@ def _cases(target: str) -> Iterator[DatapathCase]:
                 yield Pa(m=m, n=n, path=path, phi_bits=phi_bits, **at)
         for m, n, phi_bits in ((2, 3, 8), (6, 7, 6), (8, 8, 8)):
             yield Pa(m=m, n=n, path="gated", phi_bits=phi_bits, **at)
+        yield Pa(m=4, n=3, path="inside", fold=4, **at)
         yield Pa(m=8, n=7, path="inside", phi_bits=6, fold=4, **at)
         yield from _rivals(target, at)
         for kind in KINDS:
@@ -119,13 +120,14 @@ def _rivals(target: str, at: Mapping[str, Any]) -> Iterator[DatapathCase]:
         for path in ("lookup", "gated"):
             yield Table(kind=f"int{bits}", path=path, **at)
         yield Table(kind=f"int{bits}", path="inside", fold=4, **at)
-    yield Multiply(bits=8, act_bits=3, **at)
-    for kind in ("ternary2", "ternary3"):
+    for bits in (4, 8):
+        yield Multiply(bits=bits, act_bits=3, **at)
+    for kind in ("w3a2", "w4a3", "ternary2", "ternary3"):
         yield Table(kind=kind, path="gated", **at)
     for kind in ("abc3x3", "abc5x5", "abc7x7"):
         yield Table(kind=kind, path="lookup", **at)
     yield Abc(bases=(5, 5), **at)
-    for kind in ("w8a3", "ternary2", "ternary3", "abc5x5"):
+    for kind in ("w3a2", "w4a3", "w8a3", "ternary2", "ternary3", "abc5x5", "abc7x7"):
         yield Table(kind=kind, path="inside", fold=4, **at)
 
 

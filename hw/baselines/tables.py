@@ -83,6 +83,8 @@ TABLES: dict[str, Callable[[], NDArray[np.int64]]] = {
     "int2": lambda: integer_table(2),
     "int3": lambda: integer_table(3),
     "int4": lambda: integer_table(4),
+    "w3a2": lambda: integer_table(3, 2),
+    "w4a3": lambda: integer_table(4, 3),
     "w8a3": lambda: integer_table(8, 3),
     "ternary2": lambda: ternary_table(2),
     "ternary3": lambda: ternary_table(3),
@@ -90,8 +92,8 @@ TABLES: dict[str, Callable[[], NDArray[np.int64]]] = {
     "abc5x5": lambda: abc_table(5, 5),
     "abc7x7": lambda: abc_table(7, 7),
 }
-"""Tables of the rivals: integers of equal bits; of 8 by 3 bits; ternary weights by integers of 2
-and 3 bits; ABC-Net of so many bases."""
+"""Tables of the rivals: integers of equal bits, and of other bits of weights (w) and
+activations (a); ternary weights by integers of 2 and 3 bits; ABC-Net of so many bases."""
 
 
 def rival_layer(
