@@ -265,3 +265,13 @@ def test_n_of_another_type_is_refused(n):
 def test_bad_factors_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         PAActivation(3, **options)
+
+
+def test_a_start_belongs_to_its_module_and_to_the_device_it_is_built_on():
+    one, other = PAActivation(3), PAActivation(3)
+    with torch.no_grad():
+        one.beta.zero_()
+    assert torch.equal(other.beta, PAActivation(3).beta)
+    assert other.beta.abs().min() > 0
+    with torch.device("meta"):
+        assert PAActivation(7).v.is_meta

@@ -9,6 +9,7 @@ from torch import nn
 
 from pa_nn import PAConv2d, PALinear, build_model, convert, project, reestimate_batch_norm
 from pa_nn.activations import lloyd_max
+from pa_nn.conversion import gather_inputs
 
 
 def images(*shape, seed=0):
@@ -225,3 +226,18 @@ def test_weights_that_are_not_finite_are_refused_by_path(bad):
         model.shared.weight[0, 0, 0, 0] = bad
     with pytest.raises(ValueError, match=rf"shared: Weights must be finite, not {bad}"):
         convert(model, 4, 5)
+
+
+def test_inputs_are_gathered_before_the_network_writes_into_them():
+    class InPlace(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = nn.Conv2d(1, 1, 1)
+
+        def forward(self, x):
+            y = self.conv(x)
+            x.zero_()
+            return y
+
+    inputs = gather_inputs(model := InPlace(), {"conv": model.conv}, [torch.ones(1, 1, 2, 2)])
+    assert torch.equal(inputs["conv"], torch.ones(4))

@@ -12,6 +12,7 @@ they would otherwise pull at ``v_1`` with all their number whenever ``t_0`` is n
 
 import math
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import torch
@@ -178,6 +179,13 @@ def _half_gaussian(device: torch.device) -> torch.Tensor:
     return torch.special.ndtri((1 + probability) / 2)
 
 
+@cache
+def _gaussian_start(n: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """:func:`lloyd_max` of a rectified Gaussian, which each layer of a network starts from."""
+    with torch.device("cpu"):
+        return lloyd_max(torch.zeros(0), n)
+
+
 def quantiles(values: torch.Tensor, n: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Levels and endpoints that fill N + 1 pieces of ``values`` above 0 evenly.
 
@@ -266,9 +274,10 @@ class PAActivation(nn.Module):
         self.lambda_a = lambda_a
         self.lambda_delta = lambda_delta
         self.eq14_sign = eq14_sign
-        beta, v = lloyd_max(torch.zeros(0), n)
-        self.beta = nn.Parameter(beta)
-        self.v = nn.Parameter(v)
+        beta, v = _gaussian_start(n)
+        # New tensors, on the device that modules are being built on.
+        self.beta = nn.Parameter(torch.zeros(n).copy_(beta))
+        self.v = nn.Parameter(torch.zeros(n).copy_(v))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """``A-bar`` of Eq. 10 for ``x`` of any shape."""

@@ -124,7 +124,8 @@ def _images(batch: Any) -> torch.Tensor:
 def _samples(x: torch.Tensor) -> torch.Tensor:
     """At most SAMPLES_PER_BATCH elements, evenly spread in memory order."""
     flat = x.detach().float().flatten()
-    return flat[:: max(1, -(-flat.numel() // SAMPLES_PER_BATCH))].cpu()
+    # A copy: the network may write into its tensors later, and need not keep them for this.
+    return flat[:: max(1, -(-flat.numel() // SAMPLES_PER_BATCH))].cpu().clone()
 
 
 @contextmanager
