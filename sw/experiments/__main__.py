@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from experiments.cost import clock, duration
+from experiments.cost import duration
+from experiments.progress import Progress
 from experiments.protocol import CIFAR, FASHION, Places, Run, all_runs, select
 from experiments.queue import Queue
 from pa_nn.train import OneLineParser
@@ -46,7 +47,7 @@ def _cap(run: Run, images: int | None) -> Run:
     return replace(run, protocol=replace(run.protocol, images=images))
 
 
-def _queue(args: argparse.Namespace) -> Queue:
+def _progress(args: argparse.Namespace) -> Progress:
     for name in ("jobs", "threads", "images"):
         value = getattr(args, name)
         if value is not None and value < 1:
@@ -63,13 +64,10 @@ def _queue(args: argparse.Namespace) -> Queue:
         if not data:
             raise ValueError("Data are needed: --fashion DIR, --cifar DIR or both")
         runs = [run for run in runs if run.protocol.dataset in data]
-    return Queue(
-        runs=[_cap(run, args.images) for run in runs],
-        places=Places(data=data, state=args.state),
-        file=args.results,
-        budget=duration(args.budget),
-        jobs=args.jobs,
-        threads=args.threads,
+    return Progress(
+        [_cap(run, args.images) for run in runs],
+        Places(data=data, state=args.state),
+        args.results,
         precision=args.precision,
     )
 
@@ -79,15 +77,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = _parser()
     args = parser.parse_args(argv)
     try:
-        queue = _queue(args)
+        progress = _progress(args)
+        queue = Queue(progress, budget=duration(args.budget), jobs=args.jobs, threads=args.threads)
         if args.list:
-            for run in queue.runs:
+            for run in progress.runs:
                 print(run.name)
-            print(f"about {clock(queue.left())}", file=sys.stderr)
-            return 0
-        if args.retry:
-            queue.forget_failures()
-        queue.run()
+        else:
+            if args.retry:
+                progress.forget_failures()
+            queue.run()
+        print(f"{len(progress.remaining())} trainings are left, about {queue.left()}")
     except (ValueError, OSError) as error:
         parser.error(str(error))
     except KeyboardInterrupt:

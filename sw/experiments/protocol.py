@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from experiments.factors import DEFAULT, FACTORS, Factor
 from pa_nn.schemes import Scheme
 
 __all__ = [
@@ -18,7 +19,6 @@ __all__ = [
     "FASHION",
     "FULL_PRECISION",
     "PROTOCOLS",
-    "Factor",
     "Places",
     "Protocol",
     "Run",
@@ -161,15 +161,6 @@ HEADLINES = (
 ON_CIFAR = ("pa:4,5", "abc:5,5", "pa:8,7")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Factor:
-    """One setting that departs from the default, as flags of ``pa_nn.train``."""
-
-    name: str
-    value: str
-    argv: tuple[str, ...]
-
-
 def _path_name(text: str) -> str:
     return "".join(c if c.isalnum() or c in ".-" else "_" for c in text)
 
@@ -234,8 +225,8 @@ class Run:
 
     @property
     def name(self) -> str:
-        """Unique and readable: ``short/pa:4,5/seed0``, ``factor/lambda_w=1/seed0``."""
-        what = self.scheme if self.factor is None else f"{self.factor.name}={self.factor.value}"
+        """Unique and readable: ``short/pa:4,5/seed0``, ``factor/lambda-w=1/seed0``."""
+        what = self.scheme if self.factor is None else str(self.factor)
         return f"{self.protocol.name}/{what}/seed{self.seed}"
 
     @property
@@ -286,8 +277,11 @@ class Run:
         }
 
 
-def all_runs(factors: Iterable[Factor] = ()) -> list[Run]:
-    """Every run, the most telling first, so that a queue that is cut off is still of use."""
+def all_runs() -> list[Run]:
+    """Every run, the most telling first, so that a queue that is cut off is still of use.
+
+    The default that factors depart from is a short run already.
+    """
 
     def runs(name: str, schemes: Iterable[str], seed: int) -> list[Run]:
         return [Run(protocol=PROTOCOLS[name], scheme=scheme, seed=seed) for scheme in schemes]
@@ -296,7 +290,7 @@ def all_runs(factors: Iterable[Factor] = ()) -> list[Run]:
         protocol = PROTOCOLS["factor"]
         return [Run(protocol=protocol, scheme="pa:4,5", seed=seed, factor=f) for f in settings]
 
-    settings = tuple(factors)
+    settings = [factor for factor in FACTORS if factor != DEFAULT]
     return [
         *runs("start", (FULL_PRECISION,), 0),
         *runs("short", TABLES, 0),

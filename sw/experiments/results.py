@@ -15,7 +15,7 @@ from experiments.protocol import PROTOCOLS
 from pa_artifact.whole import write_whole
 from pa_nn.schemes import NAMES
 
-__all__ = ["FIELDS", "Record", "add", "check", "find", "load", "same"]
+__all__ = ["FIELDS", "Record", "add", "check", "find", "load", "same", "title"]
 
 Record = dict[str, Any]
 
@@ -43,6 +43,8 @@ FIELDS: dict[str, tuple[tuple[type, ...], bool]] = {
     "trials": ((list,), True),
     "seconds": ((int, float), True),
 }
+# What a failure may lack.
+_MISSING = ("top1", "full_precision_top1", "command")
 _IDENTITY = [
     "protocol",
     "dataset",
@@ -67,7 +69,7 @@ def _check_fields(record: Mapping[str, Any], *, failed: bool) -> None:
         raise ValueError(f"{'has no' if name in expected else 'unknown'} field {name!r}")
     for name, (types, nullable) in FIELDS.items():
         value = record[name]
-        if (value is None and (nullable or (failed and name == "top1"))) or (
+        if (value is None and (nullable or (failed and name in _MISSING))) or (
             isinstance(value, types) and not isinstance(value, bool)
         ):
             continue
@@ -125,6 +127,21 @@ def same(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
 def find(records: Iterable[Record], identity: Mapping[str, Any]) -> Record | None:
     """The record of a run, None where there is none."""
     return next((record for record in records if same(record, identity)), None)
+
+
+def title(record: Mapping[str, Any]) -> str:
+    """What a record is of, in a few words."""
+    sizes = {
+        "pa": ("m", "n"),
+        "abc": ("m", "n"),
+        "dorefa": ("weight_bits", "activation_bits"),
+        "lsq": ("weight_bits", "activation_bits"),
+        "ternary": ("activation_bits",),
+    }.get(record["scheme"], ())
+    values = ",".join("full" if record[name] is None else str(record[name]) for name in sizes)
+    scheme = f"{record['scheme']}:{values}" if sizes else record["scheme"]
+    options = "".join(f" {name}={value}" for name, value in (record["options"] or {}).items())
+    return f"{record['protocol']} {scheme}{options} seed {record['seed']}"
 
 
 def _without(records: Iterable[Record], identity: Mapping[str, Any]) -> list[Record]:

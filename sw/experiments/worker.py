@@ -19,6 +19,7 @@ __all__ = ["BUSY", "Epoch", "read_log", "start", "why"]
 
 BUSY = 75  # exit status of a process that found another one in its folder
 _PR_SET_PDEATHSIG = 1
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,20 +41,25 @@ def read_log(folder: Path) -> list[Epoch]:
 
 
 def why(folder: Path) -> str:
-    """What a training that failed said last, without the name of the program."""
+    """What a training that went wrong said last."""
     path = folder / "output.txt"
     lines = path.read_text(errors="replace").strip().splitlines() if path.exists() else []
-    return lines[-1].removeprefix("pa_nn.train: ") if lines else "it said nothing"
+    return lines[-1] if lines else "it said nothing"
 
 
-def _die_with_parent() -> None:
+def _set_up_process() -> None:
+    """Die with the parent; keep freed memory, which saves a tenth of the time of a step."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        libc = ctypes.CDLL(None)
+        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if hasattr(libc, "mallopt"):  # glibc
+            libc.mallopt(_M_MMAP_THRESHOLD, 1 << 30)
+            libc.mallopt(_M_TRIM_THRESHOLD, (1 << 31) - 1)
 
 
 def _work(folder: Path, argv: Sequence[str], main: Callable[[Sequence[str]], int]) -> None:
-    _die_with_parent()
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    _set_up_process()
     folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder.with_name(f".{folder.name}.lock"))
     try:
