@@ -2,7 +2,7 @@
 
 import torch
 
-from pa_nn.densenet import DenseLayer, DenseNet, Transition, densenet
+from pa_nn.densenet import DenseLayer, DenseNet, Transition, densenet, densenet121
 
 
 def test_a_layer_keeps_what_it_sees_and_adds_its_growth():
@@ -31,3 +31,9 @@ def test_channels_grow_along_the_blocks():
     assert inputs == [10, 14, 9, 13, 17]
     assert model.fc.in_features == 21
     assert densenet().fc.in_features == 44
+
+
+def test_the_large_one_takes_any_number_of_channels():
+    with torch.device("meta"):
+        model = densenet121(in_channels=2).eval()
+        assert model(torch.zeros(1, 2, 32, 32)).shape == (1, 1000)

@@ -3,7 +3,9 @@
 import torch
 from torch import Tensor, nn
 
-__all__ = ["DenseLayer", "DenseNet", "Transition", "densenet"]
+from pa_nn.vision import import_torchvision
+
+__all__ = ["DenseLayer", "DenseNet", "Transition", "densenet", "densenet121"]
 
 
 class DenseLayer(nn.Module):
@@ -93,3 +95,15 @@ class DenseNet(nn.Module):
 def densenet(*, in_channels: int = 3, classes: int = 10) -> DenseNet:
     """A DenseNet of two blocks of three layers, growth 8."""
     return DenseNet(in_channels=in_channels, classes=classes, growth=8, blocks=(3, 3))
+
+
+def densenet121(*, in_channels: int = 3, classes: int = 1000) -> nn.Module:
+    """torchvision's DenseNet-121, 8.0 million weights; images of at least 29x29.
+
+    Raises :class:`ValueError` where torchvision is not installed.
+    """
+    model = import_torchvision("torchvision.models").densenet121(num_classes=classes)
+    if in_channels != 3:
+        model.features.conv0 = nn.Conv2d(in_channels, 64, 7, 2, 3, bias=False)
+        nn.init.kaiming_normal_(model.features.conv0.weight)
+    return model

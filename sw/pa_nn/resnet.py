@@ -11,6 +11,7 @@ __all__ = [
     "resnet8",
     "resnet18",
     "resnet20",
+    "resnet34",
     "resnet50",
 ]
 
@@ -193,6 +194,17 @@ def resnet18(*, in_channels: int = 3, classes: int = 1000, width: int = 64) -> I
         block=BasicBlock,
         widths=(width, 2 * width, 4 * width, 8 * width),
         blocks=(2, 2, 2, 2),
+    )
+
+
+def resnet34(*, in_channels: int = 3, classes: int = 1000) -> ImageResNet:
+    """ResNet-34 as torchvision builds it, 21.8 million weights."""
+    return ImageResNet(
+        in_channels=in_channels,
+        classes=classes,
+        block=BasicBlock,
+        widths=(64, 128, 256, 512),
+        blocks=(3, 4, 6, 3),
     )
 
 
