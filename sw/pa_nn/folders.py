@@ -212,34 +212,51 @@ class FolderBatches:
         workers: int = 0,
     ) -> None:
         self.set = images
-        self.batch_size = batch_size
         self.normalisation = (tuple(mean), tuple(std))
         self.mean = torch.tensor(mean, dtype=torch.float32, device=device).view(1, -1, 1, 1)
         self.std = torch.tensor(std, dtype=torch.float32, device=device).view(1, -1, 1, 1)
-        self.shuffle = shuffle
-        self.augment = augment
-        self.seed = seed
         self.device = device
-        self.world = World() if world is None else world
-        self.epoch = 0
-        self.start = 0
+        # Not this object itself: in a circle of references a loader takes seconds to end.
+        self._order = _Order(
+            len(images),
+            batch_size=batch_size,
+            seed=seed if shuffle else None,
+            world=World() if world is None else world,
+        )
         # A generator of its own: the loader draws a seed, and the model's random numbers stay.
         self._loader: DataLoader = DataLoader(
             _Images(images, augment=augment, seed=seed),
-            batch_sampler=_Order(self),
+            batch_sampler=self._order,
             num_workers=workers,
             collate_fn=_collate,
             pin_memory=torch.device(device).type == "cuda",
-            persistent_workers=workers > 0,
             generator=torch.Generator(),
         )
 
+    @property
+    def epoch(self) -> int:
+        """Epoch that the next iteration gives."""
+        return self._order.epoch
+
+    @epoch.setter
+    def epoch(self, epoch: int) -> None:
+        self._order.epoch = epoch
+
+    @property
+    def start(self) -> int:
+        """Batch of the epoch that the next iteration begins with."""
+        return self._order.start
+
+    @start.setter
+    def start(self, start: int) -> None:
+        self._order.start = start
+
     def __len__(self) -> int:
-        return -(-len(self.set) // self.batch_size)
+        return -(-len(self.set) // self._order.batch_size)
 
     def size_of(self, step: int) -> int:
         """Images of all processes in batch ``step`` of an epoch."""
-        return min(self.batch_size, len(self.set) - step * self.batch_size)
+        return self._order.size_of(step)
 
     def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         for batch in self._read():
@@ -258,21 +275,27 @@ class FolderBatches:
 
 
 class _Order:
-    """This process's keys of each batch, from batch ``start`` of the epoch on."""
+    """This process's keys of each batch of an epoch, from batch ``start`` on."""
 
-    def __init__(self, batches: FolderBatches) -> None:
-        self.batches = batches
+    def __init__(self, count: int, *, batch_size: int, seed: int | None, world: World) -> None:
+        self.count = count
+        self.batch_size = batch_size
+        self.seed = seed
+        self.world = world
+        self.epoch = 0
+        self.start = 0
 
-    def __len__(self) -> int:
-        return len(self.batches) - self.batches.start
+    def size_of(self, step: int) -> int:
+        return min(self.batch_size, self.count - step * self.batch_size)
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
-        of = self.batches
-        count = len(of.set)
-        generator = torch.Generator().manual_seed(of.seed * 1_000_003 + of.epoch)
-        order = torch.randperm(count, generator=generator) if of.shuffle else torch.arange(count)
-        for step in range(of.start, len(of)):
-            index = order[step * of.batch_size :][: of.size_of(step)]
-            keys = [(of.epoch, int(i)) for i in index[of.world.share(len(index))]]
+        if self.seed is None:
+            order = torch.arange(self.count)
+        else:
+            generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
+            order = torch.randperm(self.count, generator=generator)
+        for step in range(self.start, -(-self.count // self.batch_size)):
+            index = order[step * self.batch_size :][: self.batch_size]
+            keys = [(self.epoch, int(i)) for i in index[self.world.share(len(index))]]
             if keys:
                 yield keys
