@@ -77,8 +77,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = _parser()
     args = parser.parse_args(argv)
     try:
+        budget = duration(args.budget)
         progress = _progress(args)
-        queue = Queue(progress, budget=duration(args.budget), jobs=args.jobs, threads=args.threads)
+        queue = Queue(progress, budget=budget, jobs=args.jobs, threads=args.threads)
         if args.list:
             for run in progress.runs:
                 print(run.name)

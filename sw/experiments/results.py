@@ -113,8 +113,10 @@ def load(path: Path) -> dict[str, list[Record]]:
     for kind, records in results.items():
         for place, record in enumerate(records):
             try:
+                if not isinstance(record, dict):
+                    raise ValueError(f"not a record but {record!r}")
                 check(record, failed=kind == "failures")
-            except (ValueError, TypeError) as error:
+            except ValueError as error:
                 raise ValueError(f"{path}: {kind}[{place}]: {error}") from None
     return results
 
