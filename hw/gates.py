@@ -1,10 +1,8 @@
-# amaranth: UnusedElaboratable=no
-"""Lanes made of the paper's two gates: area, delay and power of AND lanes and of XNOR lanes.
+"""Circuits made of the paper's two gates: mapping, area, delay and power.
 
 The library ``gates.lib`` has the XNOR and the AND of the paper's Table 2 and nothing else. Both are
 enough for any logic (an XNOR with one input tied low inverts), but ABC refuses a library of two
-cells, so Yosys' ``techmap`` takes each operator to its gates, and the adders of :class:`GateLane`
-are written as these gates want them.
+cells, so Yosys' ``techmap`` takes each operator to its gates.
 """
 
 from __future__ import annotations
@@ -12,35 +10,22 @@ from __future__ import annotations
 import re
 import tempfile
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import networkx as nx
-from amaranth.hdl import Module, Signal, Value
 from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out
 
-from pa_hdl.config import unsigned_bits
 from pa_hdl.emit import ModuleLibrary
 
 from .flow import run_yosys
 from .netlist import FlatNetlist, Netlist
 
-__all__ = [
-    "KINDS",
-    "Gate",
-    "GateFigures",
-    "GateLane",
-    "lane_figures",
-    "map_lane",
-    "measure",
-    "read_gates",
-]
+__all__ = ["TOP", "Gate", "GateFigures", "figures_of", "map_gates", "measure", "read_gates"]
 
-KINDS = ("and", "xnor")
-"""How a pair of bits is multiplied: as 0 and 1, or as -1 and +1."""
+TOP = "top"
+"""Name of the module that is mapped."""
 
 _LIBRARY = Path(__file__).resolve().parent / "gates.lib"
 
@@ -64,6 +49,19 @@ module \$_XOR_ (input A, input B, output Y);
   wire x;
   XNOR2 g (.A(A), .B(B), .Y(x));
   XNOR2 h (.A(x), .B(1'b0), .Y(Y));
+endmodule
+module \$_OR_ (input A, input B, output Y);
+  wire equal, both;
+  XNOR2 g (.A(A), .B(B), .Y(equal));
+  AND2 h (.A(A), .B(B), .Y(both));
+  XNOR2 i (.A(equal), .B(both), .Y(Y));
+endmodule
+module \$_MUX_ (input A, input B, input S, output Y);
+  wire a, b, x;
+  AND2 g (.A(A), .B(S), .Y(a));
+  AND2 h (.A(B), .B(S), .Y(b));
+  XNOR2 i (.A(A), .B(a), .Y(x));
+  XNOR2 j (.A(x), .B(b), .Y(Y));
 endmodule
 """
 """Every other operator in XNOR and AND gates."""
@@ -130,116 +128,24 @@ def _numbers(path: Path, cell: str, pattern: str, text: str) -> list[float]:
     return found
 
 
-class GateLane(wiring.Component):
-    """Multiply pairs of bits, and count the products that are 1, without a register.
-
-    Parameters
-    ----------
-    kind : :class:`str`
-        ``and`` for bits that stand for 0 and 1, ``xnor`` for bits that stand for -1 and +1.
-    pairs : :class:`int`
-        Pairs of bits, at least 1.
-    count : :class:`bool`
-        Whether the products are counted, or are the result themselves.
-
-    Members
-    -------
-    act, weight : the operands
-    o : number of products that are 1, or the products
+def map_gates(component: wiring.Component) -> Netlist:
+    """Map a component without registers with Yosys, as the module ``top``.
 
     Raises
     ------
-    TypeError, ValueError
-        If the kind is unknown, or the number of pairs is not a positive integer.
+    :exc:`~hw.flow.FlowError`
+        If Yosys refuses it.
     """
-
-    def __init__(self, *, kind: str, pairs: int, count: bool = True) -> None:
-        if kind not in KINDS:
-            raise ValueError(f"kind must be one of {', '.join(KINDS)}, not {kind!r}")
-        if isinstance(pairs, bool) or not isinstance(pairs, int):
-            raise TypeError(f"pairs must be an integer, not {pairs!r}")
-        if pairs < 1:
-            raise ValueError(f"pairs must be at least 1, not {pairs!r}")
-        self.kind = kind
-        self.pairs = pairs
-        self.count = bool(count)
-        width = unsigned_bits(pairs) if count else pairs
-        super().__init__({"act": In(pairs), "weight": In(pairs), "o": Out(width)})
-
-    @property
-    def module_key(self) -> tuple[Any, ...]:
-        return (self.kind, self.pairs, self.count)
-
-    @property
-    def module_name(self) -> str:
-        return f"{self.kind}_{self.pairs}"
-
-    def model(self, act: int, weight: int) -> int:
-        """Number of products that are 1, or the products."""
-        mask = (1 << self.pairs) - 1
-        products = act & weight if self.kind == "and" else ~(act ^ weight) & mask
-        return products.bit_count() if self.count else products
-
-    def elaborate(self, platform: Any) -> Module:
-        m = Module()
-        products = Signal(self.pairs)
-        both = self.act & self.weight if self.kind == "and" else ~(self.act ^ self.weight)
-        m.d.comb += products.eq(both)
-        if not self.count:
-            m.d.comb += self.o.eq(products)
-            return m
-        bits: list[Value] = list(products)
-        for weight in range(len(self.o)):
-            carries: list[Value] = []
-            while len(bits) > 1:
-                taken, bits = bits[:3], bits[3:]
-                total, carry = _add(m, f"{weight}_{len(carries)}", taken)
-                bits.append(total)
-                carries.append(carry)
-            m.d.comb += self.o[weight].eq(bits[0])
-            bits = carries
-        return m
-
-
-def _add(m: Module, name: str, bits: Sequence[Value]) -> tuple[Value, Value]:
-    """Sum and carry of two or three bits.
-
-    Three take four XNOR and two AND gates: with ``p = XNOR(a, b)`` the sum is ``XNOR(p, c)``, and
-    the carry ``ab + c(a xor b)`` is ``ab xor c xor cp``, of which each XOR is an XNOR as there are
-    two of them.
-    """
-    total, carry = Signal(name=f"sum_{name}"), Signal(name=f"carry_{name}")
-    a, b, *rest = bits
-    if not rest:
-        m.d.comb += [total.eq(a ^ b), carry.eq(a & b)]
-        return total, carry
-    [c] = rest
-    equal = Signal(name=f"equal_{name}")
-    m.d.comb += [
-        equal.eq(~(a ^ b)),
-        total.eq(~(equal ^ c)),
-        carry.eq(~(~((a & b) ^ c) ^ (c & equal))),
-    ]
-    return total, carry
-
-
-def map_lane(kind: str, pairs: int, *, count: bool = True) -> Netlist:
-    """Map a :class:`GateLane` with Yosys, as the module ``lane``.
-
-    Raises
-    ------
-    TypeError, ValueError, :exc:`~hw.flow.FlowError`
-        As :class:`GateLane`; and if Yosys refuses the lane.
-    """
-    library = ModuleLibrary(prefix="lane")
-    library.add_top(GateLane(kind=kind, pairs=pairs, count=count))
+    library = ModuleLibrary(prefix=TOP)
+    library.add_top(component)
+    files = {"top.v": library.verilog(), "xnor.v": _XNOR, "rest.v": _REST}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        for file, text in {"lane.v": library.verilog(), "xnor.v": _XNOR, "rest.v": _REST}.items():
+        for file, text in files.items():
             (folder / file).write_text(text)
         script = [
-            "read_verilog lane.v",
-            "synth -noabc -flatten -top lane",
+            "read_verilog top.v",
+            f"synth -noabc -flatten -top {TOP}",
             "extract -map xnor.v",
             "techmap -map rest.v",
             "opt_clean",
@@ -251,9 +157,9 @@ def map_lane(kind: str, pairs: int, *, count: bool = True) -> Netlist:
         return Netlist.load(folder / "netlist.json")
 
 
-def lane_figures(kind: str, pairs: int, *, count: bool = True) -> GateFigures:
-    """Area, delay and power of a :class:`GateLane`, mapped; errors as of :func:`map_lane`."""
-    return measure(map_lane(kind, pairs, count=count).flatten("lane"), read_gates())
+def figures_of(component: wiring.Component) -> GateFigures:
+    """Map and measure a component; errors as of :func:`map_gates` and :func:`measure`."""
+    return measure(map_gates(component).flatten(TOP), read_gates())
 
 
 def measure(netlist: FlatNetlist, gates: Mapping[str, Gate]) -> GateFigures:

@@ -1,4 +1,4 @@
-"""Table 8: formulas as printed, as needed, and cycles of engines."""
+"""Table 8: formulas as printed and as needed, in units and in delays of gates."""
 
 import doctest
 
@@ -8,6 +8,7 @@ from experiments import tables_latency
 from experiments.tables_latency import (
     LOOKUP,
     TAPS,
+    gate_delays,
     needed,
     notes,
     operations,
@@ -16,7 +17,6 @@ from experiments.tables_latency import (
     spelled,
 )
 from experiments.tables_paper import TABLE_8
-from hw.designs import Case
 
 
 @pytest.fixture(scope="module")
@@ -38,8 +38,14 @@ def test_formulas_by_hand():
     assert operations(needed("PA-Net"), 9)["T_add"] == 5
     assert "T_mul" not in needed(LOOKUP)
     assert side_by_side("Full precision", 9) == {"T_mul": 1, "T_add": 4}
-    assert side_by_side("PA-Net", 9) == {"T_AND": 1, "T_add": 4 + 5, "T_mul": 1, "T_com": 1}
-    assert side_by_side("Bi-Real Net", 9) == {"T_XNOR": 1, "T_add": 4, "T_mul": 1, "T_com": 1}
+    assert side_by_side("PA-Net", 9) == {
+        "T_AND": 1,
+        "T_sum": 4,
+        "T_mul": 1,
+        "T_add": 5,
+        "T_com": 1,
+    }
+    assert side_by_side("Bi-Real Net", 9) == {"T_XNOR": 1, "T_sum": 4, "T_mul": 1, "T_com": 1}
     assert side_by_side(LOOKUP, 9) == {"T_look": 1, "T_add": 4, "T_com": 1}
 
 
@@ -58,21 +64,29 @@ def test_every_coefficient_has_a_row(found):
     assert [key[1].split(",")[0] for key in off if key[0] != LOOKUP] == ["T_com", "T_mul", "T_add"]
 
 
-def test_taps_are_those_of_the_engines():
-    assert Case(m=4, n=5).config.taps == TAPS
+def test_delays_are_those_of_circuits_of_the_two_gates():
+    delays = gate_delays()
+    assert (delays["T_AND"], delays["T_XNOR"]) == (9.62, 10.87)
+    assert delays["T_pop"] < delays["T_sum"] < delays["T_add"] < delays["T_mul"]
+    # A count of 10 bits and one more: no path is shorter than a gate, or longer than all of them.
+    assert 10.87 < delays["T_pop"] < 20 * 10.87
 
 
-def test_engines_take_a_step_a_cycle(found):
-    for model in (
-        "Bi-Real Net, XNOR engine",
-        "PA-Net, popcount engine",
-        "PA-Net, gated lookup engine",
-        "Full precision, 8-bit multiply engine",
-    ):
-        serial = found[model, "Latency [cycles], SIMD 1"]
-        assert serial.agrees
-        assert TAPS <= serial.ours < TAPS + 16
-        assert 9 <= found[model, "Latency [cycles], SIMD 64"].ours < 9 + 20
+def test_totals_follow_the_formulas(found):
+    assert found["PA-Net", "Latency, every operation one unit"].paper == 2 * TAPS + 5 + 4 + 1
+    assert found["PA-Net", "Latency, every operation one unit"].ours == 2 * TAPS + 1 + 5 + 1
+    assert found["PA-Net", "Speedup, every operation one unit"].paper == 1
+    delays = gate_delays()
+    full, pa = (
+        sum(count * delays[name] for name, count in operations(needed(model), TAPS).items())
+        for model in ("Full precision", "PA-Net")
+    )
+    row = found["PA-Net", "Speedup, gates of Table 2 [ns]"]
+    assert row.ours == pytest.approx(full / pa)
+    step = delays["T_AND"] + delays["T_pop"]
+    assert row.paper == pytest.approx((delays["T_mul"] + delays["T_add"]) / step)
+    side = found["Full precision", "Latency side by side, gates of Table 2 [ns]"]
+    assert side.ours == pytest.approx((delays["T_mul"] + 10 * delays["T_add"]) / 1000)
 
 
 def test_examples():

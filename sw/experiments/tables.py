@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from experiments import tables_gates, tables_latency, tables_memory
+from experiments import tables_cycles, tables_gates, tables_latency, tables_memory
 from experiments.tables_rows import Row, markdown
 from pa_hdl.arguments import OneLineParser
 from pa_hdl.files import whole_files
@@ -65,6 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             *tables_gates.rows(args.cache),
             *tables_memory.rows(),
             *tables_latency.rows(),
+            *tables_cycles.rows(),
         ]
         text = as_markdown(rows)
         with whole_files() as write:

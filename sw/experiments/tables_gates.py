@@ -6,7 +6,8 @@ from pathlib import Path
 from experiments.tables_paper import TABLE_2, TABLE_2_RATIO
 from experiments.tables_rows import Row
 from hw.flow import synthesise
-from hw.gates import GateFigures, lane_figures
+from hw.gate_designs import GateLane
+from hw.gates import GateFigures, figures_of
 from hw.lane_designs import lane_design
 
 __all__ = ["PAIRS", "PLACED", "TARGETS", "rows"]
@@ -33,7 +34,7 @@ def rows(cache: Path, *, pairs: int = PAIRS) -> Iterator[Row]:
 
     Results of FPGA synthesis are kept in ``cache``.
     """
-    products = {kind: lane_figures(kind.lower(), pairs, count=False) for kind in TABLE_2}
+    products = {kind: _lane(kind, pairs, count=False) for kind in TABLE_2}
     for kind, figures in products.items():
         # All products of a lane are made at once.
         per_pair = {
@@ -43,13 +44,17 @@ def rows(cache: Path, *, pairs: int = PAIRS) -> Iterator[Row]:
         }
         for key, column in _COLUMNS.items():
             yield _row(kind, column, TABLE_2[kind][key], per_pair[key], None)
-    lanes = {kind: lane_figures(kind.lower(), pairs) for kind in TABLE_2}
+    lanes = {kind: _lane(kind, pairs) for kind in TABLE_2}
     for kind, figures in lanes.items():
         for key, column in _COLUMNS.items():
             reason = f"not in the paper: {pairs} products and their popcount, of the same two gates"
             yield _row(f"{kind} lane of {pairs}", column, None, getattr(figures, key), reason)
     yield from _ratio_rows(products, lanes, pairs)
     yield from _fpga_rows(cache, pairs)
+
+
+def _lane(kind: str, pairs: int, *, count: bool = True) -> GateFigures:
+    return figures_of(GateLane(kind=kind.lower(), pairs=pairs, count=count))
 
 
 def _row(model: str, column: str, paper: float | None, ours: float, reason: str | None) -> Row:

@@ -1,29 +1,26 @@
-# amaranth: UnusedElaboratable=no
 """Table 8: latency of one output element of a convolution.
 
 As printed; as the operations really follow one another, scaling coefficients merged (Eq. 19); as
-one lookup for each element; with all products side by side; and in the cycles of the engines.
+one lookup for each element; and with all products side by side.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+import functools
+from collections.abc import Iterator, Mapping
 
 from experiments.tables_paper import TABLE_8
 from experiments.tables_rows import Row
-from hw.baselines.multiply import multiply_dot
-from hw.baselines.xnor import XnorDot
-from hw.designs import Case
-from pa_hdl.comparators import Comparators
-from pa_hdl.config import EngineConfig
-from pa_hdl.dot import DATAPATHS
-from pa_hdl.nodes.multiply_dot import MultiplyDot, ZeroPoint
+from hw.gate_designs import GateOperation
+from hw.gates import figures_of, read_gates
 from pa_hdl.popcount import tree_levels
 
 __all__ = [
+    "CHANNELS",
     "LOOKUP",
     "TAPS",
     "M",
     "N",
+    "gate_delays",
+    "latency_row",
     "needed",
     "notes",
     "operations",
@@ -39,16 +36,18 @@ CHANNELS, KERNEL = 64, 3
 TAPS = CHANNELS * KERNEL * KERNEL
 """``c_in h w`` of a 3x3 convolution of 64 channels, the engines' layer."""
 
-SIMDS = (1, 64)
-"""Products that an engine makes in a cycle: one, and one of every channel."""
-
 LOOKUP = "PA-Net, lookup"
 """``phi[w][a]`` read for each element."""
 
 _TABLE = 8
 _UNIT = "every operation one unit"
+_GATES = "gates of Table 2 [ns]"
 
-Operations = Mapping[str, int]
+_COUNT_BITS = TAPS.bit_length()
+_VALUE_BITS = 8
+_SUM_BITS = 2 * _VALUE_BITS + _COUNT_BITS
+
+Operations = Mapping[str, float]
 
 
 def needed(model: str) -> Mapping[str, tuple[int, int]]:
@@ -94,16 +93,37 @@ def spelled(formula: Mapping[str, tuple[int, int]]) -> str:
 def side_by_side(model: str, taps: int) -> Operations:
     """The same with all elements at once and a tree of additions, "paralleled thoroughly".
 
-    A popcount is such a tree.
+    A popcount is such a tree, of narrow numbers: ``T_sum`` is an addition of two counts.
     """
     tree = tree_levels(taps)
     if model == "Bi-Real Net":
-        return {"T_XNOR": 1, "T_add": tree, "T_mul": 1, "T_com": 1}
+        return {"T_XNOR": 1, "T_sum": tree, "T_mul": 1, "T_com": 1}
     if model == "PA-Net":
-        return {"T_AND": 1, "T_add": tree + tree_levels(M * N), "T_mul": 1, "T_com": 1}
+        return {"T_AND": 1, "T_sum": tree, "T_mul": 1, "T_add": tree_levels(M * N), "T_com": 1}
     if model == LOOKUP:
         return {"T_look": 1, "T_add": tree, "T_com": 1}
     return {"T_mul": 1, "T_add": tree}
+
+
+@functools.cache
+def gate_delays() -> Operations:
+    """Delay of each operation in ps, mapped onto the gates of Table 2.
+
+    Values and thresholds have 8 bits, counts as many as :data:`TAPS` needs, and sums those of all
+    products of two values.  ``T_pop`` counts one more bit.  There is no ``T_look``.
+    """
+    built = {
+        "T_pop": ("count", _COUNT_BITS),
+        "T_sum": ("add", _COUNT_BITS),
+        "T_mul": ("multiply", _VALUE_BITS),
+        "T_add": ("add", _SUM_BITS),
+        "T_com": ("compare", _VALUE_BITS),
+    }
+    gates = read_gates()
+    return {"T_AND": gates["AND2"].delay_ps, "T_XNOR": gates["XNOR2"].delay_ps} | {
+        name: figures_of(GateOperation(kind=kind, bits=bits)).delay_ps
+        for name, (kind, bits) in built.items()
+    }
 
 
 def notes() -> list[str]:
@@ -114,15 +134,22 @@ def notes() -> list[str]:
 
 
 def rows() -> Iterator[Row]:
-    """Every coefficient of the table, totals and speedups, and the cycles of engines."""
+    """Every coefficient of the table; totals and speedups by units, and by delays of gates."""
     for model in TABLE_8:
         yield from _operation_rows(model)
-    yield from _lookup_rows()
-    yield from _parallel_rows()
-    yield from _engine_rows()
+    reason = "not in the paper: phi[w][a] is read for each element, and no product is left"
+    for name, count in operations(needed(LOOKUP), TAPS).items():
+        yield latency_row(LOOKUP, f"{name}, c_in h w = {TAPS}", None, count, reason)
+    units = dict.fromkeys(("T_AND", "T_XNOR", "T_pop", "T_sum", "T_mul", "T_add", "T_com"), 1)
+    yield from _total_rows(_UNIT, units | {"T_look": 1}, (*TABLE_8, LOOKUP))
+    nanoseconds = {name: delay / 1000 for name, delay in gate_delays().items()}
+    yield from _total_rows(_GATES, nanoseconds, tuple(TABLE_8))
 
 
-def _row(model: str, column: str, paper: float | None, ours: float, reason: str | None) -> Row:
+def latency_row(
+    model: str, column: str, paper: float | None, ours: float, reason: str | None
+) -> Row:
+    """A row of Table 8."""
     return Row(table=_TABLE, model=model, column=column, paper=paper, ours=ours, reason=reason)
 
 
@@ -140,85 +167,41 @@ def _operation_rows(model: str) -> Iterator[Row]:
     paper, ours = operations(TABLE_8[model], TAPS), operations(needed(model), TAPS)
     for name in dict.fromkeys([*paper, *ours]):
         reason = _OPERATION_REASONS.get((model, name))
-        yield _row(model, f"{name}, c_in h w = {TAPS}", paper.get(name, 0), ours[name], reason)
-    total, least = sum(paper.values()), sum(ours.values())
-    yield _row(model, f"Latency, {_UNIT}", total, least, None)
-    if model != "Full precision":
-        full = sum(operations(needed("Full precision"), TAPS).values())
-        # (T_mul + T_add) / (T_XNOR + T_pop), and the same with T_AND.
-        yield _row(model, f"Speedup, {_UNIT}", 2 / 2, full / least, None)
+        column = f"{name}, c_in h w = {TAPS}"
+        yield latency_row(model, column, paper.get(name, 0), ours[name], reason)
 
 
-def _lookup_rows() -> Iterator[Row]:
-    model = LOOKUP
-    ours = operations(needed(model), TAPS)
-    reason = "not in the paper: phi[w][a] is read for each element, and no product is left"
-    for name, count in ours.items():
-        yield _row(model, f"{name}, c_in h w = {TAPS}", None, count, reason)
-    paper = sum(operations(TABLE_8["PA-Net"], TAPS).values())
-    yield _row(model, f"Latency, {_UNIT}", paper, sum(ours.values()), reason)
+def _total(counts: Operations, delays: Operations) -> float:
+    return sum(count * delays[name] for name, count in counts.items())
 
 
-def _parallel_rows() -> Iterator[Row]:
-    full = sum(side_by_side("Full precision", TAPS).values())
-    for model in (*TABLE_8, LOOKUP):
-        ours = sum(side_by_side(model, TAPS).values())
-        reason = (
-            'not in the paper, whose formulas take "paralleled thoroughly" to be one element after '
-            f"another: all {TAPS} side by side above a tree of {tree_levels(TAPS)} levels"
+def _total_rows(how: str, delays: Operations, models: tuple[str, ...]) -> Iterator[Row]:
+    """Latencies and speedups when each operation takes so long."""
+    reason = (
+        'not in the paper, whose formulas take "paralleled thoroughly" to be one element after '
+        f"another: all {TAPS} side by side above a tree of {tree_levels(TAPS)} levels"
+    )
+    merged = f"merged coefficients take one product after the counts, not {N} in sequence"
+    serial, tree = (
+        {model: _total(counts(model), delays) for model in models}
+        for counts in (
+            lambda model: operations(needed(model), TAPS),
+            lambda model: side_by_side(model, TAPS),
         )
-        yield _row(model, f"Latency side by side, {_UNIT}", None, ours, reason)
-        yield _row(model, f"Speedup side by side, {_UNIT}", None, full / ours, reason)
-
-
-def _config(simd: int, datapath: str, *, m: int = M, n: int = N) -> EngineConfig:
-    """The engines' layer with one output channel at a time."""
-    return replace(Case(m=m, n=n).config, simd=simd, pe=1, datapath=datapath)
-
-
-def _pa_cycles(datapath: str, simd: int) -> int:
-    config = _config(simd, datapath)
-    dot = DATAPATHS[datapath].latency(config)
-    return Comparators.latency(config) + config.folds_per_output - 1 + dot
-
-
-def _xnor_cycles(simd: int) -> int:
-    config = _config(simd, "popcount", m=1, n=1)
-    dot = XnorDot(simd=simd, pe=1, taps=TAPS).latency
-    return Comparators.latency(config) + config.folds_per_output - 1 + dot
-
-
-def _multiply_cycles(simd: int) -> int:
-    config = multiply_dot(bits=8, simd=simd, pe=1, channels=CHANNELS).config
-    dot = MultiplyDot.latency(config)
-    return ZeroPoint.latency(config) + config.folds_per_output - 1 + dot
-
-
-_ENGINES: dict[str, tuple[str, Callable[[int], int]]] = {
-    "Bi-Real Net, XNOR engine": ("Bi-Real Net", _xnor_cycles),
-    "PA-Net, popcount engine": ("PA-Net", lambda simd: _pa_cycles("popcount", simd)),
-    "PA-Net, gated lookup engine": ("PA-Net", lambda simd: _pa_cycles("gated", simd)),
-    "Full precision, 8-bit multiply engine": ("Full precision", _multiply_cycles),
-}
-
-
-def _engine_rows() -> Iterator[Row]:
-    for simd in SIMDS:
-        folds = TAPS // simd
-        full = _multiply_cycles(simd)
-        for model, (formula, cycles) in _ENGINES.items():
-            # One step of the sum a cycle, and one cycle for each operation behind it.
-            tail = sum(b for _, b in TABLE_8[formula].values() if b > 0)
-            ours = cycles(simd)
-            reason = (
-                f"the formula at one step of the sum a cycle is {folds} + {tail} cycles; "
-                "comparators, memory, products, tree and accumulator of the engine are stages of "
-                "a pipeline"
+    )
+    for model in models:
+        formula = TABLE_8.get(model, TABLE_8["PA-Net"])
+        total = _total(operations(formula, TAPS), delays)
+        yield latency_row(model, f"Latency, {how}", total, serial[model], merged)
+        gate = next((name for name in ("T_XNOR", "T_AND") if name in formula), None)
+        if gate is not None:
+            printed = (delays["T_mul"] + delays["T_add"]) / (delays[gate] + delays["T_pop"])
+            speedup = serial["Full precision"] / serial[model]
+            short = (
+                "the printed speedup leaves out what follows the popcounts: products, their sum "
+                "and the comparison"
             )
-            yield _row(model, f"Latency [cycles], SIMD {simd}", folds + tail, ours, reason)
-            if formula != "Full precision":
-                speed = (
-                    "the paper takes a product for slower than an AND; in a pipeline each engine "
-                    "does one step of the sum a cycle, and the gain is in area"
-                )
-                yield _row(model, f"Speedup in cycles, SIMD {simd}", None, full / ours, speed)
+            yield latency_row(model, f"Speedup, {how}", printed, speedup, short)
+        yield latency_row(model, f"Latency side by side, {how}", None, tree[model], reason)
+        speedup = tree["Full precision"] / tree[model]
+        yield latency_row(model, f"Speedup side by side, {how}", None, speedup, reason)
