@@ -9,7 +9,7 @@ from torch import nn
 from experiments.tables_counting import REAL_BITS, Counted, Network, Rule, count_network
 from experiments.tables_paper import TABLE_7, Cost
 from experiments.tables_rows import Row
-from pa_nn.resnet import BasicBlock, Bottleneck, ImageResNet, resnet18, resnet50
+from pa_nn.resnet import Bottleneck, resnet18, resnet34, resnet50
 
 __all__ = ["NETWORKS", "RULES", "meta_network", "rows", "stride_first"]
 
@@ -30,14 +30,7 @@ _FIRST = ", stride in the first 1x1"
 
 NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "ResNet18": resnet18,
-    "ResNet34": functools.partial(
-        ImageResNet,
-        in_channels=3,
-        classes=1000,
-        block=BasicBlock,
-        widths=(64, 128, 256, 512),
-        blocks=(3, 4, 6, 3),
-    ),
+    "ResNet34": resnet34,
     "ResNet50": resnet50,
 }
 
