@@ -9,6 +9,7 @@ import torch
 
 from pa_nn.checkpoint import load_checkpoint, restore_model
 from pa_nn.data import load_folder
+from pa_nn.models import build_model
 from pa_nn.train import _parser, _trainer, main
 
 EMBEDDED = Path(__file__).resolve().parents[1] / "sim" / "data"
@@ -50,6 +51,18 @@ def test_full_precision_then_pa_then_hardware(data, tmp_path, capsys):
     capsys.readouterr()
     # A finished run has nothing left to do.
     assert main([*common, *start, "--out", str(hardware), "--resume"]) == 0
+
+
+def test_a_run_starts_from_pretrained_weights(data, tmp_path):
+    weights = tmp_path / "weights.pth"
+    stored = build_model("resnet8", in_channels=1, classes=10)
+    torch.save(stored.state_dict(), weights)
+    arguments = ["--data", str(data), "--out", str(tmp_path), "--weights", str(weights)]
+    trainer = _trainer(_parser().parse_args(arguments))
+    for key, value in trainer.model.state_dict().items():
+        assert torch.equal(value.cpu(), stored.state_dict()[key]), key
+    # Grey images keep the normalisation that follows from them.
+    assert trainer.about["mean"] == load_folder(data, "train").statistics()[0]
 
 
 def test_short_and_long_spelling_of_pa_start_alike(data, tmp_path):
@@ -106,6 +119,8 @@ def refuse(capsys, *arguments):
         (["--hold-out", "64"], "Held-out images must be from 1 to 63, not 64"),
         (["--hardware"], "--hardware needs --init"),
         (["--init", "nowhere.pt"], "nowhere.pt: no such checkpoint"),
+        (["--weights", "nowhere.pth"], "nowhere.pth: no such file"),
+        (["--weights", "a.pth", "--init", "b.pt"], "--weights a.pth and --init b.pt: give one of"),
         (["--resume"], "holds no run to resume"),
         (["--model", "vgg"], "invalid choice: 'vgg'"),
         (["--bogus"], "unrecognized arguments: --bogus"),

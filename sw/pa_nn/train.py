@@ -30,6 +30,7 @@ from pa_nn.models import BUILDERS, build_model
 from pa_nn.pa_options import add_pa_options, given_flag, pa_options
 from pa_nn.schemes import Scheme, apply_scheme
 from pa_nn.trainer import Recipe, Trainer, TrainingError
+from pa_nn.weight_files import load_weights
 
 __all__ = ["main"]
 
@@ -58,6 +59,7 @@ def _parser() -> OneLineParser:
     add("--out", type=Path, required=True, help="folder for last.pt, model.pt and log.csv")
     add("--model", choices=sorted(BUILDERS), default="resnet8")
     add("--init", type=Path, help="checkpoint to start from")
+    add("--weights", type=Path, help="pre-trained weights to start from, as torchvision has them")
     add("--resume", action="store_true", help="go on with the run in --out")
     add("--scheme", help="full, pa:4,5, abc:5,5, xnor, lsq:3,3 and the like")
     add("--M", type=int, help="--M 4 --N 5 is short for --scheme pa:4,5")
@@ -106,6 +108,8 @@ def _check(args: argparse.Namespace) -> None:
         if value is not None and value < least:
             spelling = name.replace("_", "-")
             raise ValueError(f"--{spelling} must be at least {least}, not {value}")
+    if args.weights is not None and args.init is not None:
+        raise ValueError(f"--weights {args.weights} and --init {args.init}: give one of them")
     if args.N is not None and args.M is None:
         raise ValueError(f"--N {args.N} needs --M")
     if args.scheme is not None and args.M is not None:
@@ -129,9 +133,14 @@ def _check(args: argparse.Namespace) -> None:
 def _start(args: argparse.Namespace, about: dict[str, Any]) -> nn.Module:
     """The model built or loaded; ``about`` takes over the normalisation of a loaded one."""
     if args.init is None:
-        return build_model(
+        model = build_model(
             about["name"], in_channels=about["in_channels"], classes=about["classes"]
         )
+        if args.weights is not None:
+            mean, std = load_weights(model, args.weights)
+            if len(mean) == about["in_channels"]:
+                about.update(mean=mean, std=std)
+        return model
     entries = load_checkpoint(args.init)
     for key in ("name", "in_channels", "classes"):
         if entries[key] != about[key]:
