@@ -3,7 +3,7 @@
 import doctest
 
 import pa_nn
-from pa_nn import schemes
+from pa_nn import scheme
 
 
 def test_examples_of_pa_nn():
@@ -11,6 +11,6 @@ def test_examples_of_pa_nn():
     assert (failed, attempted) == (0, 3)
 
 
-def test_examples_of_schemes():
-    failed, attempted = doctest.testmod(schemes)
+def test_examples_of_scheme():
+    failed, attempted = doctest.testmod(scheme)
     assert (failed, attempted) == (0, 2)

@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from pa_nn import build_model, convert
+from pa_nn.rivals.layers import RivalLinear
 from pa_nn.schemes import Scheme, apply_scheme
 
 
@@ -144,3 +145,20 @@ def test_options_of_pa_fit_no_other_scheme(model):
 def test_any_module():
     made = apply_scheme(nn.Sequential(nn.Conv2d(1, 2, 3)), Scheme.parse("pa:2,full"), keep=())
     assert made[0].m == 2
+
+
+def test_other_schemes(model):
+    batches = [images(2, 1, 28, 28)]
+    made = apply_scheme(model, Scheme.parse("lsq:3,3"), keep=("conv1",), calibration=batches)
+    assert isinstance(made.fc, RivalLinear)
+    with pytest.raises(ValueError, match="Scheme lsq:3,3 takes no lambda_w"):
+        apply_scheme(model, Scheme.parse("lsq:3,3"), lambda_w=1.0)
+
+
+@pytest.mark.parametrize("first", ["pa:4,5", "bwn"])
+@pytest.mark.parametrize("second", ["pa:4,5", "xnor"])
+def test_a_model_is_approximated_once(model, first, second):
+    made = apply_scheme(model, Scheme.parse(first))
+    kind = first.partition(":")[0]
+    with pytest.raises(ValueError, match=f"conv1: is of scheme {kind} already and cannot become"):
+        apply_scheme(made, Scheme.parse(second))

@@ -16,9 +16,11 @@ from pa_artifact.whole import write_whole
 from pa_nn.conversion import replace_layers
 from pa_nn.layers import PALayer
 from pa_nn.models import build_model
+from pa_nn.rivals.conversion import describe_rivals, restore_rivals
 
 __all__ = [
     "describe_layers",
+    "describe_schemes",
     "load_checkpoint",
     "model_entries",
     "restore_model",
@@ -68,6 +70,9 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
             raise ValueError(f"{path}: not a checkpoint, it has no {key!r} of type {kind.__name__}")
     if entries["schema"] > SCHEMA:
         raise ValueError(f"{path}: schema {entries['schema']}, only up to {SCHEMA} is understood")
+    # Files older than other schemes have no such entry.
+    if not isinstance(entries.setdefault("rivals", {}), dict):
+        raise ValueError(f"{path}: not a checkpoint, its 'rivals' are no dict")
     return entries
 
 
@@ -93,6 +98,11 @@ def describe_layers(model: nn.Module) -> dict[str, dict[str, Any]]:
     return described
 
 
+def describe_schemes(model: nn.Module) -> dict[str, dict[str, Any]]:
+    """Entries of a checkpoint that say which layers are approximated, and how."""
+    return {"pa": describe_layers(model), "rivals": describe_rivals(model)}
+
+
 def model_entries(
     model: nn.Module,
     *,
@@ -102,14 +112,14 @@ def model_entries(
     mean: tuple[float, ...],
     std: tuple[float, ...],
 ) -> dict[str, Any]:
-    """Checkpoint entries of a model: builder, normalisation, PA layers and parameters."""
+    """Checkpoint entries of a model: builder, normalisation, layers of schemes, parameters."""
     return {
         "name": name,
         "in_channels": in_channels,
         "classes": classes,
         "mean": tuple(mean),
         "std": tuple(std),
-        "pa": describe_layers(model),
+        **describe_schemes(model),
         "model": {key: value.detach().cpu() for key, value in model.state_dict().items()},
     }
 
@@ -126,6 +136,7 @@ def restore_model(entries: Mapping[str, Any]) -> nn.Module:
         entries["name"], in_channels=entries["in_channels"], classes=entries["classes"]
     )
     model = replace_layers(model, entries["pa"])
+    model = restore_rivals(model, entries.get("rivals", {}))
     try:
         model.load_state_dict(entries["model"])
     except RuntimeError as error:

@@ -26,7 +26,15 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 
-__all__ = ["back_propagate", "compiled", "look_up", "mean_and_std", "plain_torch", "split"]
+__all__ = [
+    "back_propagate",
+    "compiled",
+    "inner",
+    "look_up",
+    "mean_and_std",
+    "plain_torch",
+    "split",
+]
 
 # Order of the sums: element e of a block of BLOCK is added to float32 lane e % LANES; lanes are
 # added in ascending order, then blocks, in float64.
@@ -277,6 +285,15 @@ def _sum_blocks(partial: torch.Tensor) -> torch.Tensor:
     if len(partial) == 0:
         return partial.new_zeros(partial.shape[1])
     return partial.cumsum(0)[-1]
+
+
+def inner(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+    """Sum of the products of two tensors of one shape, a float32 tensor of no dimension."""
+    if not _is_dense(one):
+        one = one.contiguous()
+    if one.stride() != other.stride():
+        other = torch.empty_like(one, dtype=other.dtype).copy_(other)
+    return torch.dot(_flat(one).float(), _flat(other).float())
 
 
 def mean_and_std(values: torch.Tensor) -> tuple[float, float]:

@@ -15,7 +15,7 @@ from torch import nn
 from tqdm import tqdm
 
 from pa_artifact.whole import write_whole
-from pa_nn.checkpoint import describe_layers, load_checkpoint, model_entries, save_checkpoint
+from pa_nn.checkpoint import describe_schemes, load_checkpoint, model_entries, save_checkpoint
 from pa_nn.conversion import project
 from pa_nn.data import Batches
 from pa_nn.distributed import World, parallelise
@@ -212,7 +212,7 @@ class Trainer:
         for name, value in self.images.items():
             if seen[name] != value:
                 raise ValueError(f"{path}: run has {name} images {seen[name]!r}, not {value!r}")
-        for name, value in {**self.about, "pa": describe_layers(self.model)}.items():
+        for name, value in {**self.about, **describe_schemes(self.model)}.items():
             if entries.get(name) != value:
                 raise ValueError(f"{path}: run has {name} {entries.get(name)!r}, not {value!r}")
         try:

@@ -1,0 +1,89 @@
+"""Binary weights (BWN) and XNOR-Net.
+
+M. Rastegari, V. Ordonez, J. Redmon, A. Farhadi, "XNOR-Net: ImageNet Classification Using Binary
+Convolutional Neural Networks", ECCV 2016.
+"""
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from pa_nn.rivals.layers import Approximated, InputRule, WeightRule
+from pa_nn.rivals.steps import straight_through
+
+__all__ = ["BinaryWeights", "NormalisedInput", "XNORInput", "binary_weights"]
+
+
+def binary_weights(weight: torch.Tensor) -> torch.Tensor:
+    """``alpha sign(W)``, ``alpha`` the mean of ``|W|`` over each output channel; sign(0) is 1."""
+    with torch.no_grad():
+        alpha = weight.abs().flatten(1).mean(1).view(-1, *(1,) * (weight.dim() - 1))
+        return torch.where(weight >= 0, alpha, -alpha)
+
+
+class BinaryWeights(WeightRule):
+    """``W ~ alpha sign(W)`` with one ``alpha`` for each output channel (Eq. 4 and 6)."""
+
+    def forward(self, weight: torch.Tensor) -> torch.Tensor:
+        approximation = binary_weights(weight)
+        return straight_through(weight, approximation, binary_slope(weight, approximation))
+
+
+def binary_slope(weight: torch.Tensor, approximation: torch.Tensor) -> torch.Tensor:
+    """``1 / n + alpha`` inside ``|W| <= 1``, and ``1 / n`` outside (section 3.1)."""
+    count = weight[0].numel()
+    return 1 / count + approximation.abs() * (weight.detach().abs() <= 1)
+
+
+class NormalisedInput(InputRule):
+    """Batch normalisation in front of a sign, as in the blocks of XNOR-Net (section 3.2).
+
+    The activations of a network in full precision come from a ReLU; the sign of such activations
+    would hold no information.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm2d(channels)
+
+    @torch.no_grad()
+    def initialise(self, samples: torch.Tensor) -> None:
+        mean, var = self.norm.running_mean, self.norm.running_var
+        assert mean is not None
+        assert var is not None
+        mean.copy_(samples.mean(0))
+        var.copy_(samples.var(0, unbiased=False))
+
+    def normalise(self, x: torch.Tensor) -> torch.Tensor:
+        """Batch normalisation of ``(batch, C, H, W)`` or ``(batch, C)``."""
+        if x.dim() == 2:
+            return self.norm(x[:, :, None, None])[:, :, 0, 0]
+        return self.norm(x)
+
+
+class _Sign(torch.autograd.Function):
+    """Sign, whose derivative is taken to be 1 where ``|x| < 1``."""
+
+    @staticmethod
+    def forward(x: torch.Tensor) -> torch.Tensor:
+        # x + 0 turns -0 into 0: sign(0) is 1.
+        return torch.copysign(x.new_ones(()), x + 0)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: torch.Tensor) -> None:
+        ctx.save_for_backward(inputs[0])
+
+    @staticmethod
+    def backward(ctx: Any, grad: torch.Tensor) -> torch.Tensor:
+        (x,) = ctx.saved_tensors
+        return torch.ops.aten.hardtanh_backward(grad, x, -1.0, 1.0)
+
+
+class XNORInput(NormalisedInput):
+    """Signs of normalised activations, and ``K`` from their mean size over channels (Eq. 11)."""
+
+    def forward(self, x: torch.Tensor) -> Approximated:
+        normalised = self.normalise(x)
+        magnitude = normalised.detach().abs().mean(1, keepdim=True)
+        return Approximated(_Sign.apply(normalised), None, magnitude)
