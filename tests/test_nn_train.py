@@ -108,6 +108,8 @@ def refuse(capsys, *arguments):
         (["--N", "5"], "--N 5 needs --M"),
         (["--M", "4", "--N", "5", "--lambda-a", "-1"], "lambda_a must be positive and finite"),
         (["--lambda-w", "1"], "--lambda-w needs --M or --scheme pa:M,N"),
+        (["--scheme", "full", "--levels", "trained"], "--levels needs --M or --scheme pa:M,N"),
+        (["--M", "4", "--endpoints=-1,1"], "Endpoints must be 4 finite ascending numbers"),
         (["--scheme", "vgg"], "Scheme must be one of full, pa:M,N"),
         (["--scheme", "pa:4,5", "--M", "4"], "--M 4 is no part of --scheme pa:4,5: give one"),
         (["--scheme", "pa:4,5", "--hardware", "--init", "x"], "--hardware needs --init"),
