@@ -10,6 +10,7 @@ from torch import nn
 
 from experiments.results import check
 from pa_nn import pretrained
+from pa_nn.layers import PAConv2d
 from pa_nn.models import build_model
 from pa_nn.pretrained import evaluate, main, pretrained_model
 
@@ -86,7 +87,7 @@ def test_rows(run, monkeypatch):
     assert {(row["dataset"], row["test_images"], row["epochs"]) for row in rows} == {
         ("sample", 6, 0)
     }
-    assert "M = 4    batch norm as trained   top-1  16.67 %  top-5 100.00 %" in printed.err + (
+    assert "pa:4,full    batch norm as trained   top-1  16.67 %  top-5 100.00 %" in printed.err + (
         printed.out
     )
 
@@ -108,11 +109,31 @@ def test_choices_are_part_of_rows_and_command(run):
     ]
     command = (
         "python -m pa_nn.pretrained --weights weights.pth --images sample --model resnet8 "
-        "--pieces 4 --size 8 --batch-size 20 --levels channel --limit 4 --dataset 'a b' "
+        "--size 8 --batch-size 20 --pieces 4 --levels channel --limit 4 --dataset 'a b' "
         "--adapted-only"
     )
     assert {row["command"] for row in rows} == {command}
     assert {row["test_images"] for row in rows} == {4}
+
+
+@pytest.mark.parametrize(("more", "groups"), [([], 1), (["--levels", "channel"], 16)])
+def test_uniform_weights_stand_beside(run, monkeypatch, more, groups):
+    levels = []
+
+    def watch(model, batches):
+        layer = model.stages[0][0].conv1
+        levels.append(layer.alpha.shape if isinstance(layer, PAConv2d) else None)
+        return 0, len(list(batches))
+
+    monkeypatch.setattr(pretrained, "evaluate", watch)
+    rows, _ = run("--pieces", "", "--uniform", "3", "--adapted-only", *more)
+    assert [(row["scheme"], row["m"], row["weight_bits"]) for row in rows] == [
+        ("full", None, None),
+        ("full", None, None),
+        ("lsq", None, 3),
+    ]
+    assert "--pieces '' --uniform 3" in rows[0]["command"]
+    assert levels == [None, None, None, (groups, 8), (groups, 8)]
 
 
 @pytest.mark.parametrize(
@@ -120,6 +141,8 @@ def test_choices_are_part_of_rows_and_command(run):
     [
         (["--pieces", "2,3"], "'2,3': M must be an even number from 2 to 254 in training, not 3"),
         (["--pieces", "x"], "'x': invalid literal for int"),
+        (["--uniform", "9"], "'9': Weight bits of lsq must be from 2 to 8, not 9"),
+        (["--uniform", "3.5"], "'3.5': invalid literal for int"),
         (["--limit", "1"], "--limit must be from 2 to 6, not 1"),
         (["--batch-size", "0"], "--batch-size must be at least 1, not 0"),
         (["--threads", "0"], "--threads must be at least 1, not 0"),

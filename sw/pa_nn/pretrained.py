@@ -1,11 +1,11 @@
 """Pre-trained weights approximated without training: ``python -m pa_nn.pretrained --help``.
 
 ``--weights FILE`` is evaluated on labelled images in full precision, then with its weights
-approximated for several M, first as they are and then after re-estimating batch normalisation.  No
-label and no gradient is used.  Statistics are averaged over one half of the images for the accuracy
-on the other half, and the other way round, so that no image is counted that its network has seen in
-this step.  Images that the weights were trained on give accuracies that are no accuracies of
-unseen images; the size of the drop is what such a run shows.
+approximated for several M, or uniform for comparison, first as they are and then after re-estimating
+batch normalisation.  No label and no gradient is used.  Statistics are averaged over one half of
+the images for the accuracy on the other half, and the other way round, so that no image is counted
+that its network has seen in this step.  Images that the weights were trained on give accuracies
+that are no accuracies of unseen images; the size of the drop is what such a run shows.
 """
 
 import argparse
@@ -27,9 +27,10 @@ from pa_nn.conversion import convert, reestimate_batch_norm
 from pa_nn.endpoint_rules import RULES
 from pa_nn.labelled import LabelledImages
 from pa_nn.models import BUILDERS, build_model
+from pa_nn.schemes import Scheme
 from pa_nn.train import OneLineParser
+from pa_nn.uniform import quantise_uniformly
 from pa_nn.weight_files import Normalisation, load_weights
-from pa_nn.weights import check_pieces
 
 __all__ = ["evaluate", "main", "pretrained_model"]
 
@@ -90,17 +91,24 @@ class _Study:
         batches = self.images.batches(self.batch_size, self.normalisation, only)
         return tqdm(batches, total=total, desc=label, leave=False, disable=None)
 
-    def accuracy(self, pieces: int | None, *, adapt: bool) -> tuple[float, float]:
-        """Top-1 and top-5 with ``pieces`` non-zero pieces of weights, None for full precision.
+    def approximate(self, scheme: Scheme) -> nn.Module:
+        """A copy of the network; ``lsq`` stands for uniform levels, whose step is not learnt."""
+        if scheme.name == "full":
+            return deepcopy(self.model)
+        if scheme.weight_bits is not None:
+            channel = self.options.get("levels") == "channel"
+            return quantise_uniformly(
+                self.model, scheme.weight_bits, None, calibration=[], channel=channel
+            )
+        assert scheme.m is not None
+        return convert(self.model, scheme.m, None, **self.options)
+
+    def accuracy(self, scheme: Scheme, *, adapt: bool) -> tuple[float, float]:
+        """Top-1 and top-5 of a scheme.
 
         With ``adapt``, batch normalisation is re-estimated on the half that is not counted.
         """
-        model = (
-            deepcopy(self.model)
-            if pieces is None
-            else convert(self.model, pieces, None, **self.options)
-        )
-        label = "full precision" if pieces is None else f"M = {pieces}"
+        model, label = self.approximate(scheme), str(scheme)
         everything = range(self.count)
         halves = [(everything[k::2], everything[1 - k :: 2]) for k in (0, 1)]
         first, among = 0, 0
@@ -112,10 +120,16 @@ class _Study:
         return 100 * first / self.count, 100 * among / self.count
 
 
-def _pieces(text: str) -> list[int]:
+def _pieces(text: str) -> list[Scheme]:
     try:
-        values = [int(part) for part in text.split(",")]
-        return [check_pieces(value) for value in values]
+        return [Scheme(name="pa", m=int(part)) for part in text.split(",") if part]
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r}: {error}") from None
+
+
+def _bits(text: str) -> list[Scheme]:
+    try:
+        return [Scheme(name="lsq", weight_bits=int(part)) for part in text.split(",") if part]
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"{text!r}: {error}") from None
 
@@ -130,7 +144,8 @@ def _parser() -> OneLineParser:
     add("--weights", type=Path, required=True, help="state dict, or TensorFlow's MobileNet v1 .npz")
     add("--images", type=Path, required=True, help="folder or tar file of CLASS/*.jpg")
     add("--model", choices=sorted(BUILDERS), default="mobilenet_v1")
-    add("--pieces", type=_pieces, default="2,4,6,8,16,32", help="values of M")
+    add("--pieces", type=_pieces, default="2,4,6,8,16,32", help="values of M, or ''")
+    add("--uniform", type=_bits, default="", help="bits of uniform weights to compare with")
     add("--endpoints", choices=RULES, help="rule for the endpoints; omit for the paper's")
     add("--levels", choices=CHOICES["levels"], help="of least squared error; omit for the paper's")
     add(
@@ -147,8 +162,11 @@ def _parser() -> OneLineParser:
 
 def _command(args: argparse.Namespace) -> str:
     """The command without the folders of one machine."""
-    pieces = ",".join(str(m) for m in args.pieces)
-    given = "".join(
+    pieces = ",".join(str(scheme.m) for scheme in args.pieces)
+    given = f" --pieces {shlex.quote(pieces)}"
+    if args.uniform:
+        given += " --uniform " + ",".join(str(scheme.weight_bits) for scheme in args.uniform)
+    given += "".join(
         f" --{name} {shlex.quote(str(getattr(args, name)))}"
         for name in (*CHOICES, "limit", "dataset")
         if getattr(args, name) is not None
@@ -156,27 +174,29 @@ def _command(args: argparse.Namespace) -> str:
     given += " --adapted-only" if args.adapted_only else ""
     return (
         f"python -m pa_nn.pretrained --weights {args.weights.name} --images {args.images.name} "
-        f"--model {args.model} --pieces {pieces} --size {args.size} "
-        f"--batch-size {args.batch_size}{given}"
+        f"--model {args.model} --size {args.size} --batch-size {args.batch_size}{given}"
     )
 
 
 def _run(args: argparse.Namespace) -> None:
     runs: list[dict[str, Any]] = []
     study = _Study(args)
-    for pieces in [None, *args.pieces]:
+    for scheme in [Scheme(name="full"), *args.pieces, *args.uniform]:
+        full = scheme.name == "full"
         for adapt in (False, True):
-            if args.adapted_only and pieces is not None and not adapt:
+            if args.adapted_only and not full and not adapt:
                 continue
             start = time.perf_counter()
-            top1, top5 = study.accuracy(pieces, adapt=adapt)
+            top1, top5 = study.accuracy(scheme, adapt=adapt)
             batch_norm = "re-estimated" if adapt else "as trained"
             about = {
                 "dataset": args.dataset or args.images.stem,
                 "model": args.model,
-                "scheme": "full" if pieces is None else "pa",
-                "m": pieces,
-                **dict.fromkeys(("n", "weight_bits", "activation_bits", "phi_bits", "seed")),
+                "scheme": scheme.name,
+                "m": scheme.m,
+                "n": None,
+                "weight_bits": scheme.weight_bits,
+                **dict.fromkeys(("activation_bits", "phi_bits", "seed")),
                 "epochs": 0,
                 "train_images": 0,
                 "test_images": study.count,
@@ -184,15 +204,14 @@ def _run(args: argparse.Namespace) -> None:
                 "full_precision_top1": runs[0]["top1"] if runs else top1,
                 "command": _command(args),
                 "protocol": "post-training",
-                "options": {"batch_norm": batch_norm, **(study.options if pieces else {})},
+                "options": {"batch_norm": batch_norm, **({} if full else study.options)},
                 "lr": None,
                 "trials": None,
                 "seconds": round(time.perf_counter() - start, 1),
             }
             runs.append(about)
             tqdm.write(
-                f"{'full' if pieces is None else f'M = {pieces}':8} batch norm {batch_norm:12} "
-                f"top-1 {top1:6.2f} %  top-5 {top5:6.2f} %"
+                f"{scheme!s:12} batch norm {batch_norm:12} top-1 {top1:6.2f} %  top-5 {top5:6.2f} %"
             )
             if args.json is not None:
                 write_whole(args.json, (json.dumps({"runs": runs}, indent=1) + "\n").encode())
