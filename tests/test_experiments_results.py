@@ -120,7 +120,9 @@ def test_titles():
     )
     bits = {"m": None, "n": None, "weight_bits": 3, "activation_bits": 2}
     assert title(record(scheme="lsq", **bits)) == "short lsq:3,2 seed 0"
+    bits["weight_bits"] = None
     assert title(record(scheme="ternary", **bits)) == "short ternary:2 seed 0"
+    bits["activation_bits"] = None
     assert title(record(scheme="xnor", **bits)) == "short xnor seed 0"
 
 

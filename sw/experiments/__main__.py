@@ -1,4 +1,4 @@
-"""``python -m experiments run`` and ``python -m experiments report``."""
+"""``python -m experiments run``, ``add`` and ``report``."""
 
 import argparse
 import sys
@@ -10,10 +10,13 @@ from experiments.cost import duration
 from experiments.progress import Progress
 from experiments.protocol import CIFAR, FASHION, Places, Run, all_runs, select
 from experiments.queue import Queue
+from experiments.report import fill
+from experiments.results import add, load, lock
 from pa_nn.train import OneLineParser
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results.json"
+README = HERE / "README.md"
 
 
 def _parser() -> OneLineParser:
@@ -37,6 +40,13 @@ def _parser() -> OneLineParser:
     add("--images", type=int, help="at most so many training images: to try the queue itself")
     add("--state", type=Path, default=Places(data={}).state, help="folder of the trainings")
     add("--results", type=Path, default=RESULTS, help="file of the results")
+    more = commands.add_parser("add", help="record runs that were made elsewhere")
+    more.add_argument("files", type=Path, nargs="+", metavar="FILE", help="as results.json")
+    more.add_argument("--results", type=Path, default=RESULTS, help="file of the results")
+    report = commands.add_parser("report", help="bring the tables of Markdown files up to date")
+    report.add_argument("files", type=Path, nargs="*", metavar="FILE", default=[README])
+    report.add_argument("--check", action="store_true", help="only say whether they are")
+    report.add_argument("--results", type=Path, default=RESULTS, help="file of the results")
     return parser
 
 
@@ -72,27 +82,58 @@ def _progress(args: argparse.Namespace) -> Progress:
     )
 
 
+def _run(args: argparse.Namespace) -> int:
+    budget = duration(args.budget)
+    progress = _progress(args)
+
+    def refresh() -> None:
+        if args.results == RESULTS:
+            with lock(RESULTS):
+                fill(README, load(RESULTS))
+
+    queue = Queue(progress, budget=budget, jobs=args.jobs, threads=args.threads, recorded=refresh)
+    if args.list:
+        for run in progress.runs:
+            print(run.name)
+    else:
+        if args.retry:
+            progress.forget_failures()
+        queue.run()
+    print(f"{len(progress.remaining())} trainings are left, about {queue.left()}")
+    return 1 if queue.broken else 0
+
+
+def _add(args: argparse.Namespace) -> int:
+    for path in args.files:
+        if not path.exists():
+            raise ValueError(f"{path}: no such file")
+        content = load(path)
+        add(args.results, [*content["runs"], *content["failures"]])
+    return 0
+
+
+def _report(args: argparse.Namespace) -> int:
+    content = load(args.results)
+    old = [path for path in args.files if not fill(path, content, write=not args.check)]
+    if args.check:
+        for path in old:
+            print(f"experiments: {path} does not agree with {args.results}", file=sys.stderr)
+    return 1 if args.check and old else 0
+
+
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit status: 2 for bad input, 1 where work broke off."""
+    """Run the command line; returns the exit status.
+
+    It is 2 for bad input, and 1 where trainings broke off or tables are not up to date.
+    """
     parser = _parser()
     args = parser.parse_args(argv)
     try:
-        budget = duration(args.budget)
-        progress = _progress(args)
-        queue = Queue(progress, budget=budget, jobs=args.jobs, threads=args.threads)
-        if args.list:
-            for run in progress.runs:
-                print(run.name)
-        else:
-            if args.retry:
-                progress.forget_failures()
-            queue.run()
-        print(f"{len(progress.remaining())} trainings are left, about {queue.left()}")
+        return {"run": _run, "add": _add, "report": _report}[args.command](args)
     except (ValueError, OSError) as error:
         parser.error(str(error))
     except KeyboardInterrupt:
         return 130
-    return 1 if queue.broken else 0
 
 
 if __name__ == "__main__":

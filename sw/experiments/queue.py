@@ -38,6 +38,8 @@ class Queue:
         Trainings at once, and threads of each.
     main : callable
         Trains as :func:`pa_nn.train.main` does.
+    recorded : callable
+        Called when runs have been recorded.
 
     Attributes
     ----------
@@ -54,12 +56,14 @@ class Queue:
         jobs: int = 2,
         threads: int = 1,
         main: Callable[[Sequence[str]], int] = train,
+        recorded: Callable[[], None] = lambda: None,
     ) -> None:
         self.progress = progress
         self.budget = budget
         self.jobs = jobs
         self.threads = threads
         self.main = main
+        self.recorded = recorded
         self.broken: dict[str, str] = {}
         self._active: dict[str, tuple[Training, BaseProcess]] = {}
         self._elsewhere: dict[str, float] = {}
@@ -105,7 +109,10 @@ class Queue:
         return bool(self._active) or any(t > time.monotonic() for t in self._elsewhere.values())
 
     def _settle(self) -> None:
-        for record in self.progress.settle():
+        records = self.progress.settle()
+        if records:
+            self.recorded()
+        for record in records:
             what = record.get("error") or f"{record['top1']:.2f} % at {record['lr']}"
             tqdm.write(f"{results.title(record)}: {what}, about {self.left()} left")
 

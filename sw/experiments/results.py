@@ -13,9 +13,9 @@ from filelock import FileLock
 
 from experiments.protocol import PROTOCOLS
 from pa_artifact.whole import write_whole
-from pa_nn.schemes import NAMES
+from pa_nn.schemes import NAMES, Scheme
 
-__all__ = ["FIELDS", "Record", "add", "check", "find", "load", "same", "title"]
+__all__ = ["FIELDS", "Record", "add", "check", "find", "load", "lock", "same", "scheme_of", "title"]
 
 Record = dict[str, Any]
 
@@ -131,32 +131,21 @@ def find(records: Iterable[Record], identity: Mapping[str, Any]) -> Record | Non
     return next((record for record in records if same(record, identity)), None)
 
 
+def scheme_of(record: Mapping[str, Any]) -> str:
+    """The scheme of a record as ``pa_nn.train --scheme`` takes it."""
+    sizes = {name: record[name] for name in ("m", "n", "weight_bits", "activation_bits")}
+    return str(Scheme(name=record["scheme"], **sizes))
+
+
 def title(record: Mapping[str, Any]) -> str:
     """What a record is of, in a few words."""
-    sizes = {
-        "pa": ("m", "n"),
-        "abc": ("m", "n"),
-        "dorefa": ("weight_bits", "activation_bits"),
-        "lsq": ("weight_bits", "activation_bits"),
-        "ternary": ("activation_bits",),
-    }.get(record["scheme"], ())
-    values = ",".join("full" if record[name] is None else str(record[name]) for name in sizes)
-    scheme = f"{record['scheme']}:{values}" if sizes else record["scheme"]
     options = "".join(f" {name}={value}" for name, value in (record["options"] or {}).items())
-    return f"{record['protocol']} {scheme}{options} seed {record['seed']}"
+    return f"{record['protocol']} {scheme_of(record)}{options} seed {record['seed']}"
 
 
-def _without(records: Iterable[Record], identity: Mapping[str, Any]) -> list[Record]:
-    return [record for record in records if not same(record, identity)]
-
-
-def _dump(results: Mapping[str, list[Record]]) -> bytes:
-    # A record a line: differences stay readable.
-    lists = [
-        f' "{kind}": [{",".join(f"{chr(10)}  {json.dumps(record)}" for record in records)}\n ]'
-        for kind, records in results.items()
-    ]
-    return ("{\n" + ",\n".join(lists) + "\n}\n").encode()
+def lock(path: Path) -> FileLock:
+    """To hold while the results, or what is made of them, are written."""
+    return FileLock(path.with_name(f".{path.name}.lock"))
 
 
 def add(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
@@ -173,7 +162,7 @@ def add(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
     additions = [dict(record) for record in records]
     for record in additions:
         check(record, failed="error" in record)
-    with FileLock(path.with_name(f".{path.name}.lock")):
+    with lock(path):
         results = load(path)
         for record in additions:
             results = {kind: _without(rows, record) for kind, rows in results.items()}
