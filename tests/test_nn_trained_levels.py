@@ -11,7 +11,9 @@ from pa_nn.checkpoint import describe_layers, load_checkpoint, model_entries, sa
 from pa_nn.conversion import project, replace_layers
 from pa_nn.hardware import quantise_for_hardware
 from pa_nn.layers import LEVELS, PAConv2d, PALinear
+from pa_nn.levels import level_codes
 from pa_nn.models import ResNet
+from pa_nn.plan import UnsupportedError
 
 LAYER = "stages.0.0.conv2"
 
@@ -100,9 +102,16 @@ def test_hardware_training_reaches_the_levels():
 
 
 def test_levels_of_channels_are_not_exported():
-    hardware = convert(plain(), 4, 3, levels="channel")
-    with pytest.raises(ValueError, match="channels have weight levels of their own"):
-        quantise_for_hardware(hardware, batches(), mean=MEAN, std=STD).lower((2, 8, 8))
+    model = convert(plain(), 4, 3, levels="channel")
+    with pytest.raises(UnsupportedError, match=r"conv1: weight levels for each channel"):
+        quantise_for_hardware(model, batches(), mean=MEAN, std=STD)
+    with pytest.raises(ValueError, match="4 channels have weight levels of their own"):
+        model.get_submodule(LAYER).weight_codes()
+
+
+def test_a_single_channel_is_a_layer():
+    layer = PAConv2d(2, 1, 3, m=4, n=2, levels="channel")
+    assert torch.equal(layer.weight_codes()[0], level_codes(layer.weight, layer.alpha))
 
 
 @pytest.mark.parametrize(
@@ -153,6 +162,7 @@ def test_levels_show_in_the_representation():
         ({"endpoints": (-1, 1)}, "Endpoints must be 4 finite ascending numbers"),
         ({"start": "random"}, "start must be one of lloyd_max, quantiles, uniform, not 'random'"),
         ({"levels": "x"}, "levels must be one of"),
+        ({"levels": "trained", "endpoints": "uniform"}, "Endpoints are the middles of levels"),
     ],
 )
 def test_bad_options_of_convert(options, message):

@@ -199,6 +199,10 @@ class _Planner:
                 raise UnsupportedError(
                     path, "N=None (activations in full precision)", "N from 1 to 255"
                 )
+            if module.alpha is not None and len(module.alpha) > 1:
+                raise UnsupportedError(
+                    path, "weight levels for each channel", "levels of the layer, which phi holds"
+                )
             if signal.step == INPUT:
                 name = type(module).__name__
                 raise UnsupportedError(
