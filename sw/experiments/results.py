@@ -143,6 +143,19 @@ def title(record: Mapping[str, Any]) -> str:
     return f"{record['protocol']} {scheme_of(record)}{options} seed {record['seed']}"
 
 
+def _without(records: Iterable[Record], identity: Mapping[str, Any]) -> list[Record]:
+    return [record for record in records if not same(record, identity)]
+
+
+def _dump(results: Mapping[str, list[Record]]) -> bytes:
+    # A record a line: differences stay readable.
+    lists = [
+        f' "{kind}": [{",".join(f"{chr(10)}  {json.dumps(record)}" for record in records)}\n ]'
+        for kind, records in results.items()
+    ]
+    return ("{\n" + ",\n".join(lists) + "\n}\n").encode()
+
+
 def lock(path: Path) -> FileLock:
     """To hold while the results, or what is made of them, are written."""
     return FileLock(path.with_name(f".{path.name}.lock"))
