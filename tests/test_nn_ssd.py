@@ -2,11 +2,20 @@
 
 import pytest
 import torch
+from torch import nn
 
+from pa_nn import ssd
 from pa_nn.checkpoint import load_checkpoint, model_entries, restore_model, save_checkpoint
 from pa_nn.conversion import convert, project
 from pa_nn.layers import PALayer
-from pa_nn.ssd import ExtraBlock, SSDBackbone, full_precision_layers, ssd300_resnet50
+from pa_nn.resnet import bottleneck, resnet8
+from pa_nn.ssd import (
+    ExtraBlock,
+    SSDBackbone,
+    full_precision_layers,
+    load_backbone,
+    ssd300_resnet50,
+)
 from pa_nn.trainer import Recipe
 from pa_nn.vision import import_torchvision
 
@@ -102,3 +111,29 @@ def test_a_step_of_training_and_a_checkpoint(tmp_path):
     assert found["boxes"].shape == (len(found["scores"]), 4)
     assert found["labels"].min() >= 1
     assert (found["boxes"] >= 0).all()
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """A ResNet-50 with one block a stage and an eighth of its channels."""
+    monkeypatch.setattr(ssd, "resnet50", bottleneck)
+
+
+@pytest.mark.usefixtures("small")
+def test_a_classifiers_weights_fill_the_backbone(tmp_path):
+    torch.manual_seed(0)
+    classifier = bottleneck(classes=7)
+    path = tmp_path / "resnet.pth"
+    torch.save(classifier.state_dict(), path)
+    model = nn.ModuleDict({"backbone": SSDBackbone()})
+    extra = {k: v.clone() for k, v in model.state_dict().items() if ".extra." in k}
+    load_backbone(model, path)
+    state = model.state_dict()
+    for key, value in classifier.state_dict().items():
+        assert key.startswith("fc.") or torch.equal(state[f"backbone.{key}"], value), key
+    assert all(torch.equal(state[key], value) for key, value in extra.items())
+    torch.save(resnet8(in_channels=3).state_dict(), path)
+    with pytest.raises(ValueError, match=r"resnet\.pth: weights of another network"):
+        load_backbone(model, path)
+    with pytest.raises(ValueError, match=r"nowhere\.pth: no such file"):
+        load_backbone(model, tmp_path / "nowhere.pth")

@@ -1,7 +1,7 @@
 """Pre-trained weights approximated without training: ``python -m pa_nn.pretrained --help``.
 
 ``--weights FILE`` is evaluated on labelled images in full precision, then with its weights
-approximated for several M, or uniform for comparison, first as they are and then after re-estimating
+approximated for several M, or uniform for comparison: first as they are, then after re-estimating
 batch normalisation.  No label and no gradient is used.  Statistics are averaged over one half of
 the images for the accuracy on the other half, and the other way round, so that no image is counted
 that its network has seen in this step.  Images that the weights were trained on give accuracies

@@ -5,11 +5,13 @@ stand here.
 """
 
 from collections import OrderedDict
+from pathlib import Path
 
 from torch import Tensor, nn
 
 from pa_nn.resnet import Bottleneck, resnet50
 from pa_nn.vision import import_torchvision
+from pa_nn.weight_files import fit_weights, read_state
 
 __all__ = [
     "_STRIDES",
@@ -133,3 +135,15 @@ def full_precision_layers(model: nn.Module) -> set[str]:
         if path.startswith("head.") and isinstance(module, nn.Conv2d)
     }
     return {"backbone.conv1", *head}
+
+
+def load_backbone(model: nn.Module, path: str | Path) -> None:
+    """Fill the ResNet-50 inside ``model`` with the weights of a classifier; the rest stays.
+
+    ``path`` is a state dict as :func:`~pa_nn.weight_files.load_weights` reads them, raising as that
+    does; the classes it tells apart do not matter.
+    """
+    backbone = model.get_submodule("backbone")
+    own = {key: value for key, value in backbone.state_dict().items() if key.startswith("extra.")}
+    state = {k: v for k, v in read_state(Path(path)).items() if not k.startswith("fc.")}
+    fit_weights(backbone, {**state, **own}, path)

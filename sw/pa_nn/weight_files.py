@@ -15,7 +15,7 @@ from torch import nn
 from pa_nn.folders import MEAN, STD
 from pa_nn.mobilenet import MOBILENET_MEAN, MOBILENET_STD, load_tensorflow
 
-__all__ = ["Normalisation", "fit_weights", "load_weights"]
+__all__ = ["Normalisation", "fit_weights", "load_weights", "read_state"]
 
 Normalisation = tuple[tuple[float, ...], tuple[float, ...]]
 
@@ -51,16 +51,17 @@ def load_weights(model: nn.Module, path: str | Path) -> Normalisation:
     path = Path(path)
     if path.suffix not in _SUFFIXES:
         raise ValueError(f"{path}: weights must be a file ending in {', '.join(_SUFFIXES)}")
-    if not path.is_file():
-        raise ValueError(f"{path}: no such file")
     if path.suffix == ".npz":
         fit_weights(model, _foreground(load_tensorflow(path).state_dict(), model), path)
         return MOBILENET_MEAN, MOBILENET_STD
-    fit_weights(model, _state(path), path)
+    fit_weights(model, read_state(path), path)
     return MEAN, STD
 
 
-def _state(path: Path) -> dict[str, torch.Tensor]:
+def read_state(path: Path) -> dict[str, torch.Tensor]:
+    """Tensors of a state dict by torchvision's names; raises as :func:`load_weights` does."""
+    if not path.is_file():
+        raise ValueError(f"{path}: no such file")
     try:
         if path.suffix == ".safetensors":
             from safetensors.torch import load_file
