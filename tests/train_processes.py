@@ -2,15 +2,30 @@
 
 import multiprocessing
 import os
+import signal
 import socket
 import sys
+from multiprocessing import forkserver
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 _SERVER = multiprocessing.get_context("forkserver")
-_SERVER.set_forkserver_preload(["pa_nn.train", "pa_nn.hardware", "torchvision_preload"])
+_SERVER.set_forkserver_preload(["pytest", "pa_nn.train", "torchvision_preload"])
+
+
+def _ensure_server():
+    """Before Python 3.13 the server finds modules to load by PYTHONPATH alone."""
+    before = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = os.pathsep.join(sys.path)
+    try:
+        forkserver.ensure_running()
+    finally:
+        if before is None:
+            del os.environ["PYTHONPATH"]
+        else:
+            os.environ["PYTHONPATH"] = before
 
 
 def image_folder(root, *, classes=3, train=8, val=3, size=40):
@@ -44,6 +59,7 @@ def start(target, *arguments, errors, size=1):
     What process ``rank`` prints goes to the file ``errors`` with ``rank`` behind its name; its exit
     status is what ``target`` returns.
     """
+    _ensure_server()
     with socket.socket() as probe:
         probe.bind(("localhost", 0))
         port = probe.getsockname()[1]
@@ -71,3 +87,28 @@ def statuses(processes, *, seconds=60):
         if process.is_alive():
             process.kill()
     return [process.exitcode for process in processes]
+
+
+def train_until(saves, moment, arguments):
+    """:func:`pa_nn.train.main`, killed at write number ``saves`` of ``last.pt``.
+
+    ``moment``: ``"before"`` the file is replaced, with a part of it written beside, or ``"after"``.
+    """
+    from pa_nn import train, trainer
+
+    save, written = trainer.save_checkpoint, 0
+
+    def save_and_die(path, entries):
+        nonlocal written
+        written += path.name == "last.pt"
+        if written < saves or path.name != "last.pt":
+            return save(path, entries)
+        if moment == "before":
+            path.parent.mkdir(exist_ok=True)
+            path.with_name("last.pt.part").write_bytes(b"half of it")
+        else:
+            save(path, entries)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    trainer.save_checkpoint = save_and_die
+    return train.main(arguments)

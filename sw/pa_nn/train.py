@@ -246,6 +246,25 @@ def _trainer(args: argparse.Namespace, world: World | None = None) -> Trainer:
     return trainer
 
 
+def _train(args: argparse.Namespace, world: World, parser: OneLineParser) -> int:
+    try:
+        trainer = _trainer(args, world)
+    except (TypeError, ValueError, OSError) as error:
+        parser.error(str(error))
+    try:
+        trainer.run()
+    except (TrainingError, OSError) as error:
+        print(f"{parser.prog}: {error}", file=sys.stderr)
+        return 1
+    except RuntimeError as error:
+        if world.size == 1:
+            raise
+        reason = " ".join(str(error).split())[:120]
+        print(f"{parser.prog}: process {world.rank} lost the others ({reason})", file=sys.stderr)
+        return 1
+    return 0
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status: 2 for bad input, 1 for a failed training."""
     parser = _parser()
@@ -256,23 +275,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             world = stack.enter_context(joined(_kind(args)))
             if args.hardware and world.size > 1:
                 raise ValueError(f"--hardware trains in one process, not in {world.size}")
-            trainer = _trainer(args, world)
-        except (TypeError, ValueError, OSError) as error:
+        except (ValueError, OSError) as error:
             parser.error(str(error))
-        try:
-            trainer.run()
-        except (TrainingError, OSError) as error:
-            print(f"{parser.prog}: {error}", file=sys.stderr)
-            return 1
-        except RuntimeError as error:
-            if world.size == 1:
-                raise
-            reason = " ".join(str(error).split())[:120]
-            print(
-                f"{parser.prog}: process {world.rank} lost the others ({reason})", file=sys.stderr
-            )
-            return 1
-    return 0
+        # The trainer ends in there: where it outlives the group of processes, they may hang.
+        return _train(args, world, parser)
 
 
 if __name__ == "__main__":
