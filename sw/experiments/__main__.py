@@ -12,6 +12,7 @@ from experiments.protocol import CIFAR, FASHION, Places, Run, all_runs, select
 from experiments.queue import Queue
 from experiments.report import fill
 from experiments.results import add, load, lock
+from pa_nn.kernels import compiled
 from pa_nn.train import OneLineParser
 
 HERE = Path(__file__).parent
@@ -98,6 +99,8 @@ def _run(args: argparse.Namespace) -> int:
     else:
         if args.retry:
             progress.forget_failures()
+        # Forked processes take what is loaded here, whatever becomes of its source.
+        compiled()
         queue.run()
     print(f"{len(progress.remaining())} trainings are left, about {queue.left()}")
     return 1 if queue.broken else 0
