@@ -162,7 +162,7 @@ def test_files_of_something_else_are_refused(model, content, message, tmp_path):
 @pytest.mark.parametrize("suffix", [".pth", ".safetensors", ".npz"])
 def test_unreadable_files_are_refused_in_one_line(model, suffix, tmp_path):
     path = tmp_path / f"weights{suffix}"
-    with pytest.raises(ValueError, match="(?i)no such file"):
+    with pytest.raises(ValueError, match=r"(?i)no such file"):
         load_weights(model, path)
     path.write_bytes(b"no weights at all")
     with pytest.raises(ValueError, match="cannot be read as") as caught:
