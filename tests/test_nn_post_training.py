@@ -41,6 +41,7 @@ def full(tmp_path_factory):
     [
         ("pa:6,7", "means", (6, 7)),
         ("pa:4,full", "channel", (4, None)),
+        ("pa:2,3", "layer", (2, 3)),
         ("lsq:3,2", "layer", (8, 3)),
         ("lsq:2,full", "channel", (4, None)),
     ],
@@ -90,7 +91,7 @@ def test_the_same_seed_gives_the_same_rows(data, full, tmp_path):
     ("scheme", "levels", "message"),
     [
         ("xnor", "layer", "Scheme must be pa or lsq, not xnor"),
-        ("pa:4,5", "layer", "Levels of pa:4,5 must be means, trained, channel, not 'layer'"),
+        ("pa:4,5", "trained", "Levels of pa:4,5 must be means, layer, channel, not 'trained'"),
         ("lsq:2,2", "means", "Levels of lsq:2,2 must be layer, channel, not 'means'"),
     ],
 )

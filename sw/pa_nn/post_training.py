@@ -25,7 +25,6 @@ from pa_nn.checkpoint import load_checkpoint, restore_model
 from pa_nn.conversion import convert, reestimate_batch_norm
 from pa_nn.data import Batches, ImageSet, load_folder
 from pa_nn.evaluation import top1
-from pa_nn.layers import LEVELS
 from pa_nn.schemes import Scheme
 from pa_nn.train import OneLineParser
 from pa_nn.uniform import quantise_uniformly
@@ -45,7 +44,8 @@ DEFAULT_SCHEMES = (
     *("pa:254,7", "lsq:8,3"),
 )
 # Where the levels of weights come from.
-RULES = {"pa": LEVELS, "lsq": ("layer", "channel")}
+RULES = {"pa": ("means", "layer", "channel"), "lsq": ("layer", "channel")}
+_CONVERTED = {"means": "means", "layer": "trained", "channel": "channel"}
 BATCH = 128
 
 
@@ -58,9 +58,9 @@ class Setting:
     scheme : Scheme
         ``pa``, or ``lsq`` for uniform levels, whose step is not learnt here.
     levels : str
-        Of PA, as :func:`pa_nn.convert` takes them: the paper's ``"means"`` of fixed pieces,
-        ``"trained"`` (here as they would start: least squared error for the layer) or
-        ``"channel"``.  Of uniform levels, one step a ``"layer"`` or one a ``"channel"``.
+        Least squared error over the ``"layer"`` or over each output ``"channel"``: of a level of
+        PA each, of the step of uniform levels.  Of PA also ``"means"`` of fixed pieces, the paper's
+        rule.
 
     Raises :class:`ValueError` for other schemes and rules.
     """
@@ -91,7 +91,7 @@ def approximate_without_training(
             scheme.m,  # type: ignore[arg-type]  # a scheme of this name has it
             scheme.n,
             calibration=calibration,
-            levels=setting.levels,
+            levels=_CONVERTED[setting.levels],
         )
     return quantise_uniformly(
         model,
