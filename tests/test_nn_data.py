@@ -1,6 +1,7 @@
 """Folders of images: IDX files and images by class, and batches of them."""
 
 import gzip
+import shutil
 import struct
 
 import pytest
@@ -8,6 +9,7 @@ import torch
 from PIL import Image
 
 from pa_nn.data import Batches, ImageSet, load_folder
+from pa_nn.distributed import World
 
 
 def idx(values, *shape):
@@ -167,3 +169,65 @@ def test_bad_images_are_refused_by_name(tmp_path):
     Image.new("L", (3, 4)).save(tmp_path / "train" / "cat" / "b.png")
     with pytest.raises(ValueError, match="must share one shape"):
         load_folder(tmp_path, "train")
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """Two classes of one image each, to train and to test with."""
+    for place in ("train/cat", "train/dog", "test/cat", "test/dog"):
+        (tmp_path / place).mkdir(parents=True)
+        Image.new("RGB", (4, 3), (1, 2, 3)).save(tmp_path / place / "0.png")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("break_it", "message"),
+    [
+        (lambda root: shutil.rmtree(root / "test"), "test: no such folder, the data set is not"),
+        (
+            lambda root: shutil.rmtree(root / "test" / "cat"),
+            "test: lacks class 'cat', which ",
+        ),
+        (
+            lambda root: (root / "test" / "emu").mkdir(),
+            "train: lacks class 'emu', which ",
+        ),
+        (lambda root: (root / "test" / "cat" / "0.png").unlink(), "test/cat: holds no images"),
+        (
+            lambda root: (root / "test" / "dog" / "0.png").write_bytes(b"\x89PNG\r\n\x1a\n"),
+            "test/dog/0.png: cannot be read as an image",
+        ),
+    ],
+)
+def test_half_unpacked_folders_are_refused_in_one_line(photos, break_it, message):
+    assert len(load_folder(photos, "test")) == 2
+    break_it(photos)
+    with pytest.raises(ValueError, match=message) as caught:
+        load_folder(photos, "test")
+    assert "\n" not in str(caught.value)
+
+
+def test_shares_and_later_starts_are_parts_of_the_same_batches():
+    def epoch(start=0, **options):
+        batches = Batches(
+            image_set(),
+            batch_size=4,
+            mean=(0.0,),
+            std=(1.0,),
+            shuffle=True,
+            augment=True,
+            **options,
+        )
+        batches.start = start
+        assert [batches.size_of(step) for step in range(len(batches))] == [4, 4, 2]
+        return list(batches)
+
+    whole = epoch()
+    for (images, labels), (expected, names) in zip(epoch(start=1), whole[1:], strict=True):
+        assert torch.equal(images, expected)
+        assert torch.equal(labels, names)
+    shares = [epoch(world=World(rank=rank, size=3)) for rank in range(3)]
+    assert [len(share) for share in shares] == [2, 3, 3]  # the last batch has two images
+    for step in range(2):
+        together = torch.cat([share[step][0] for share in shares])
+        assert torch.equal(together, whole[step][0])

@@ -1,11 +1,13 @@
 """The command line of training: stages, and errors in one line."""
 
 import csv
+import gzip
 import shutil
 from pathlib import Path
 
 import pytest
 import torch
+from train_processes import start, statuses, train_until
 
 from pa_nn.checkpoint import load_checkpoint, restore_model
 from pa_nn.data import load_folder
@@ -125,6 +127,8 @@ def refuse(capsys, *arguments):
         (["--weights", "a.pth", "--init", "b.pt"], "--weights a.pth and --init b.pt: give one of"),
         (["--resume"], "holds no run to resume"),
         (["--model", "vgg"], "invalid choice: 'vgg'"),
+        (["--workers", "2"], "--workers 2 needs "),
+        (["--image-size", "64"], "to hold train, val"),
         (["--bogus"], "unrecognized arguments: --bogus"),
         (["--data", "nowhere"], "nowhere: no such folder"),
     ],
@@ -141,6 +145,30 @@ def test_a_folder_that_holds_a_run_is_not_overwritten(data, tmp_path, capsys):
     assert "holds a run already: give --resume or another --out" in message
     assert "cannot be read" in refuse(capsys, "--data", data, "--out", tmp_path, "--resume")
     assert (tmp_path / "last.pt").read_bytes() == b"precious"
+
+
+def test_test_images_of_unknown_classes_are_refused(data, tmp_path, capsys):
+    other = shutil.copytree(data, tmp_path / "data")
+    labels = gzip.decompress((other / "train-labels-idx1-ubyte.gz").read_bytes())
+    few = labels[:8] + bytes(min(label, 3) for label in labels[8:])
+    (other / "train-labels-idx1-ubyte.gz").write_bytes(gzip.compress(few))
+    message = refuse(capsys, "--data", other, "--out", tmp_path / "out")
+    assert f"{other}: test images of class 4, which has none to train on" in message
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_a_killed_run_resumes_to_the_result_of_an_unbroken_one(data, tmp_path, moment):
+    command = ["--data", str(data), *QUICK, "--epochs", "2", "--scheme", "pa:4,5", "--out"]
+    assert main([*command, str(tmp_path / "whole")]) == 0
+    broken = [*command, str(tmp_path / "broken")]
+    killed = start(train_until, 2, moment, broken, errors=tmp_path / "log")
+    assert statuses(killed) == [-9]
+    assert load_checkpoint(tmp_path / "broken" / "last.pt")["epoch"] == (moment == "after") + 1
+    assert main([*broken, "--resume"]) == 0
+    expected, found = (
+        load_checkpoint(tmp_path / name / "model.pt")["model"] for name in ("whole", "broken")
+    )
+    assert all(torch.equal(found[name], value) for name, value in expected.items())
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")

@@ -130,11 +130,62 @@ def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_checkpoint(tmp_path)
     assert (tmp_path / "last.pt").read_bytes() == before
 
 
+def test_weights_ruined_by_the_last_step_are_not_saved(tmp_path):
+    run = trainer(tmp_path)
+    step = run.step
+
+    def ruin(images, labels, number):
+        loss = step(images, labels, number)
+        if number == 1:
+            with torch.no_grad():
+                run.model.fc.bias[0] = math.inf
+        return loss
+
+    run.step = ruin
+    message = r"fc\.bias is not finite after step 2; no checkpoint was made yet, try a smaller"
+    with pytest.raises(TrainingError, match=message):
+        run.run()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_run_resumes_within_an_epoch(tmp_path):
+    whole = trainer(tmp_path / "whole")
+    whole.run()
+    broken = trainer(tmp_path / "broken", save_every=1)
+    with pytest.raises(TrainingError, match=r"epoch 0 and 1 steps is kept"):
+        _stop_in_step(broken, 1).run()
+    resumed = trainer(tmp_path / "broken", save_every=1)
+    resumed.resume()
+    assert (resumed.epoch, resumed.steps) == (0, 1)
+    with pytest.raises(TrainingError, match=r"epoch 1 and 1 steps is kept"):
+        _stop_in_step(resumed, 3).run()
+    last = trainer(tmp_path / "broken")
+    last.resume()
+    last.run()
+    expected = whole.model.state_dict()
+    assert all(torch.equal(v, expected[k]) for k, v in last.model.state_dict().items())
+    assert [row[:4] for row in last.history] == [row[:4] for row in whole.history]
+
+
+def _stop_in_step(run, number):
+    step = run.step
+
+    def fail(images, labels, at):
+        return step(images * (math.nan if at == number else 1), labels, at)
+
+    run.step = fail
+    return run
+
+
 def test_resuming_another_run_is_refused(tmp_path):
     run = trainer(tmp_path)
     run.save()
     with pytest.raises(ValueError, match=r"run has lr 0\.02, not 0\.5"):
         trainer(tmp_path, Recipe(epochs=2, batch_size=16, lr=0.5, warmup=0)).resume()
+    fewer = trainer(tmp_path)
+    fewer.test.set = fewer.test.set.take(9)
+    with pytest.raises(ValueError, match="run has test images 32, not 9"):
+        fewer.resume()
     other = convert(build_model("resnet8", in_channels=1, classes=10), 8, 5)
     with pytest.raises(ValueError, match="run has pa "):
         trainer(tmp_path, model=other).resume()
