@@ -8,7 +8,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from experiments import accuracy_per_lut
-from experiments.accuracy_per_lut import entries, main, markdown, missing_rows, pareto
+from experiments.accuracy_entries import entries, losses, pareto
+from experiments.accuracy_per_lut import main, markdown, missing_rows
 from experiments.labels import label
 from experiments.luts import price, table_kind
 from hw.datapath_store import FIELDS
@@ -83,7 +84,17 @@ RUNS = [
     run("full", 93.0),
     run("pa:4,5", 92.0),
     run("pa:4,5", 92.5, seed=1),
-    run("pa:4,5", 91.0, phi_bits=6),
+    run("pa:4,5", 90.0, seed=None, phi_bits=16, protocol="post-training", options={"init": "a"}),
+    run("pa:4,5", 89.9, seed=None, phi_bits=8, protocol="post-training", options={"init": "a"}),
+    run("pa:4,5", 88.75, seed=None, phi_bits=6, protocol="post-training", options={"init": "a"}),
+    run("pa:6,7", 89.0, protocol="post-training", options={"levels": "means", "batch_norm": True}),
+    run(
+        "pa:6,7", 90.0, protocol="post-training", options={"levels": "trained", "batch_norm": True}
+    ),
+    run(
+        "pa:6,7", 80.0, protocol="post-training", options={"levels": "trained", "batch_norm": False}
+    ),
+    run("lsq:3,3", 88.0, protocol="post-training", options={"levels": "layer", "batch_norm": True}),
     run("pa:4,5", 50.0, options={"lambda_w": "1"}),
     run("pa:8,full", 92.9),
     run("lsq:3,3", 92.0),
@@ -152,7 +163,8 @@ def test_entries_gather_seeds():
     assert (pa.weight_levels, pa.weight_bits) == (5, 3)
     assert pa.prices["xc7", None] == (7.0, "dot-gated-m4n7p8-32x2")
     assert pa.literal == {("xc7", None): (59.0, "dot-popcount-m4n5p8-32x2")}
-    assert by_name["PA 4,5 φ6"].prices["xc7", None][0] == 5.5
+    narrow = by_name["PA 4,5 φ6"]
+    assert (narrow.top1, narrow.prices["xc7", None][0]) == ((90.75, 91.25), 5.5)
     assert by_name["PA 4,5 φ6"].literal == {}
     assert by_name["full precision"].weight_bits is None
     assert (by_name["XNOR"].weight_levels, by_name["XNOR"].weight_bits) == (2, 1)
@@ -173,6 +185,28 @@ def test_entries_gather_seeds():
 def test_names_and_bits(scheme, name, bits):
     [entry] = entries([run(scheme, 90.0)], [], protocol="short")
     assert (entry.name, entry.weight_bits) == (name, bits)
+
+
+def test_what_narrow_tables_lose():
+    """Against the widest phi of the same network; 8 bits are what every row has."""
+    assert losses(RUNS) == {(4, 5): {6: 1.25}}
+    assert losses([]) == {}
+
+
+def test_a_narrower_table_that_costs_no_less_is_left_out():
+    runs = [*RUNS, {**RUNS[5], "phi_bits": 5, "top1": 88.0}]
+    assert losses(runs)[4, 5] == {5: 2.0, 6: 1.25}
+    assert [each.name for each in entries(runs, ROWS, protocol="short")] == [
+        each.name for each in entries(RUNS, ROWS, protocol="short")
+    ]
+
+
+def test_after_training_levels_of_least_squared_error_count():
+    found = entries(RUNS, ROWS, protocol="post-training")
+    assert [(each.name, each.top1) for each in found] == [
+        ("PA 6,7", (90.0,)),
+        ("LSQ 3,3", (88.0,)),
+    ]
 
 
 def test_nothing_smaller_is_closer():
@@ -241,7 +275,7 @@ def test_no_runs_are_one_line(tmp_path, capsys, no_synthesis):
     with pytest.raises(SystemExit) as stop:
         main([*written(tmp_path, RUNS), "--protocol", "cifar"])
     assert stop.value.code == 2
-    assert "no runs of ['cifar']" in capsys.readouterr().err
+    assert "no runs of cifar" in capsys.readouterr().err
 
 
 def test_what_is_missing_is_synthesised(tmp_path, monkeypatch, capsys):

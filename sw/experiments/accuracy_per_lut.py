@@ -10,39 +10,27 @@ import json
 import math
 import statistics
 import sys
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from experiments.accuracy_entries import COLOURS, Entry, entries, pareto
 from experiments.accuracy_plots import Dot, area_picture, bits_picture
 from experiments.figures_files import save
-from experiments.luts import DEVICES, FOLDS, Row, price
-from experiments.results import Record, load
+from experiments.luts import DEVICES, FOLDS, Row
+from experiments.results import load
 from hw import datapath_store
 from hw.datapath import datapath_cases, measure
 from hw.flow import FlowError
 from pa_artifact.whole import write_whole
-from pa_nn.schemes import Scheme
 from pa_nn.train import OneLineParser
 
-__all__ = ["Entry", "entries", "main", "markdown", "missing_rows", "pareto"]
+__all__ = ["PROTOCOLS", "main", "markdown", "missing_rows", "write"]
 
-PRINTED = ("pa:4,5", "pa:8,7", "abc:5,5")
-"""Schemes of the paper's Table 3 that are shown as printed, too."""
+PROTOCOLS = ("short", "long", "post-training")
+"""Of which there are pictures."""
 
 RESULTS = Path(__file__).with_name("results.json")
-_COLOURS = {
-    "pa": "#c02020",
-    "abc": "#1f5fb0",
-    "lsq": "#20803a",
-    "dorefa": "#7a9a20",
-    "ternary": "#8a4fb0",
-    "xnor": "#b07020",
-    "bireal": "#b07020",
-    "bwn": "#b07020",
-    "full": "#404040",
-}
 _FAMILIES = {
     "pa": "PA (M, N)",
     "abc": "ABC-Net (M, N)",
@@ -51,133 +39,6 @@ _FAMILIES = {
     "ternary": "ternary weights, bits of activation",
     "xnor": "one base: XNOR-Net, Bi-Real, BWN",
 }
-
-
-@dataclass(frozen=True, kw_only=True)
-class Entry:
-    """One scheme under one protocol: accuracy, and what it takes.
-
-    Members
-    -------
-    scheme : Scheme
-    phi_bits : bits of PA's table where the run rounded it, else None
-    top1 : of each seed, in percent
-    full : top-1 of the full-precision network that the runs started from
-    prices : by target and folds: LUTs, and the row of the report; nothing where no row serves
-    literal : the same for PA and ABC-Net as printed
-    """
-
-    scheme: Scheme
-    phi_bits: int | None
-    top1: tuple[float, ...]
-    full: float
-    prices: dict[tuple[str, int | None], tuple[float, str]]
-    literal: dict[tuple[str, int | None], tuple[float, str]]
-
-    @property
-    def mean(self) -> float:
-        """Mean top-1."""
-        return statistics.fmean(self.top1)
-
-    @property
-    def gap(self) -> float:
-        """Points that full precision is ahead."""
-        return self.full - self.mean
-
-    @property
-    def weight_levels(self) -> int | None:
-        """Distinct levels of a weight; None in full precision."""
-        scheme = self.scheme
-        if scheme.name == "full":
-            return None
-        if scheme.m is not None:
-            return scheme.m + 1
-        return 3 if scheme.weight_bits is None else 2**scheme.weight_bits
-
-    @property
-    def weight_bits(self) -> int | None:
-        """Bits of a code of as many levels: what a memory holds."""
-        return None if self.weight_levels is None else (self.weight_levels - 1).bit_length()
-
-    @property
-    def name(self) -> str:
-        """Short, for a picture."""
-        scheme = self.scheme
-        if scheme.name in ("pa", "abc"):
-            text = f"{scheme.name.upper()} {scheme.m},{'full' if scheme.n is None else scheme.n}"
-        else:
-            act = "full" if scheme.activation_bits is None else scheme.activation_bits
-            text = {
-                "full": "full precision",
-                "xnor": "XNOR",
-                "bireal": "Bi-Real",
-                "bwn": "BWN",
-                "lsq": f"LSQ {scheme.weight_bits},{act}",
-                "dorefa": f"DoReFa {scheme.weight_bits},{act}",
-                "ternary": f"ternary {act}",
-            }[scheme.name]
-        return text if self.phi_bits is None else f"{text} φ{self.phi_bits}"
-
-    @property
-    def colour(self) -> str:
-        """Of its family."""
-        return _COLOURS[self.scheme.name]
-
-
-def _scheme(run: Record) -> Scheme:
-    fields = ("m", "n", "weight_bits", "activation_bits")
-    return Scheme(name=run["scheme"], **{field: run[field] for field in fields})
-
-
-def entries(runs: Iterable[Record], rows: Sequence[Row], *, protocol: str) -> list[Entry]:
-    """Schemes of a protocol with their prices, the most accurate first.
-
-    Runs with options of their own (settings that were varied) are left out.
-    """
-    seeds: dict[tuple[str, int | None], list[Record]] = {}
-    for run in runs:
-        if run["protocol"] == protocol and not run["options"]:
-            seeds.setdefault((str(_scheme(run)), run["phi_bits"]), []).append(run)
-    found = []
-    for (spelled, phi_bits), same in seeds.items():
-        scheme = Scheme.parse(spelled)
-
-        def prices(
-            literal: bool, scheme: Scheme = scheme, bits: int | None = phi_bits
-        ) -> dict[tuple[str, int | None], tuple[float, str]]:
-            costs = {
-                (target, fold): price(
-                    scheme, rows, target=target, fold=fold, phi_bits=bits, literal=literal
-                )
-                for target in DEVICES
-                for fold in FOLDS
-            }
-            return {key: (cost.luts, cost.row) for key, cost in costs.items() if cost is not None}
-
-        found.append(
-            Entry(
-                scheme=scheme,
-                phi_bits=phi_bits,
-                top1=tuple(run["top1"] for run in same),
-                full=statistics.fmean(run["full_precision_top1"] for run in same),
-                prices=prices(False),
-                literal=prices(True) if spelled in PRINTED and phi_bits is None else {},
-            )
-        )
-    return sorted(found, key=lambda entry: (entry.gap, entry.name))
-
-
-def pareto(points: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Those ``(cost, gap)`` that no other point is at most as costly as, and closer, by cost.
-
-    >>> pareto([(3, 1.0), (2, 2.0), (4, 1.5)])
-    [(2, 2.0), (3, 1.0)]
-    """
-    front: list[tuple[float, float]] = []
-    for cost, gap in sorted(points):
-        if not front or gap < front[-1][1]:
-            front.append((cost, gap))
-    return front
 
 
 def missing_rows(rows: Sequence[Row]) -> list[Any]:
@@ -260,7 +121,7 @@ def _bits(found: Sequence[Entry]) -> list[Dot]:
             hollow=each.scheme.levels() is None,
         )
         for each in found
-        if each.weight_bits is not None
+        if each.weight_bits is not None and each.phi_bits is None
     ]
 
 
@@ -289,9 +150,9 @@ def _as_json(found: Sequence[Entry]) -> str:
 def write(out: Path, found: Sequence[Entry], *, protocol: str) -> list[Path]:
     """Write pictures, table and JSON to the folder ``out``; returns their paths."""
     families = {
-        label: _COLOURS[name]
+        label: COLOURS[name]
         for name, label in _FAMILIES.items()
-        if any(_COLOURS[each.scheme.name] == _COLOURS[name] for each in found)
+        if any(COLOURS[each.scheme.name] == COLOURS[name] for each in found)
     }
     written = []
     title = f"protocol {protocol}"
@@ -339,19 +200,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--cache", type=Path, default=Path("build/synth"), help="of synthesis")
     parser.add_argument("--out", type=Path, default=Path("build/figures"), help="folder to write")
     parser.add_argument(
-        "--protocol", action="append", help="of the runs, may be repeated (default: short, long)"
+        "--protocol",
+        action="append",
+        help="of the runs, may be repeated (default: those there are)",
     )
     args = parser.parse_args(argv)
     try:
         runs = load(args.results)["runs"]
         rows = _rows(args.report, args.cache)
         written = []
-        for protocol in args.protocol or ("short", "long"):
+        for protocol in args.protocol or PROTOCOLS:
             found = entries(runs, rows, protocol=protocol)
             if found:
                 written += write(args.out, found, protocol=protocol)
         if not written:
-            raise ValueError(f"{args.results}: no runs of {args.protocol or 'short, long'}")
+            raise ValueError(f"{args.results}: no runs of {', '.join(args.protocol or PROTOCOLS)}")
     except (ValueError, OSError, FlowError) as error:
         parser.error(str(error))
     for path in written:

@@ -92,7 +92,8 @@ def area_picture(panels: Sequence[Panel], families: Mapping[str, str], *, title:
         [], [], marker="x", linestyle="", color="0.3", label="as printed: a lane each two bases"
     )
     front_line = Line2D([], [], color="0.6", linewidth=1, label="nothing smaller is closer")
-    _legend(figure, families, [front_line, printed_line])
+    narrow = Line2D([], [], linestyle="", label="φ6: PA's table of 6 bits in place of 8")
+    _legend(figure, families, [front_line, printed_line, narrow])
     grid = figure.subplots(1, len(panels), squeeze=False)[0]
     for axes, (name, tables, printed, front) in zip(grid, panels, strict=True):
         dots = [*tables, *printed]

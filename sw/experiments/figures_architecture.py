@@ -170,15 +170,15 @@ def architecture(structure: Structure | None = None) -> Figure:
     top = max(8.2, 0.78 * rows + 1.2)
     figure = Figure(figsize=(13, top * 0.93), layout="constrained")
     axes = figure.subplots()
-    axes.set(xlim=(0, 14.4), ylim=(0, top + 0.4))
+    axes.set(xlim=(0, 14.4), ylim=(-0.05, top + 0.4))
     axes.axis("off")
     axes.set_title(
         f"A generated engine of M = {it.m} and N = {it.n}: {rows} AND-popcount lanes side by side",
         fontsize=11,
     )
-    _frame(axes, 3.0, 0.2, 10.0, top - 0.3, "dot")
-    _frame(axes, 5.35, 0.4, 7.5, top - 0.95, "pe_0: one output channel")
-    left = {"guard": top - 0.95, "comparators": top - 2.6, "window": top - 4.2, "weights": 0.5}
+    _frame(axes, 3.0, 0.0, 10.0, top - 0.1, "dot")
+    _frame(axes, 5.35, 0.2, 7.5, top - 0.75, "pe_0: one output channel")
+    left = {"guard": top - 0.95, "comparators": top - 2.6, "window": top - 4.2, "weights": 0.65}
     texts = {
         "guard": "guard\nframes in",
         "comparators": f"comparators\n{it.encoders} encoders\nof {it.n} thresholds",
