@@ -189,13 +189,21 @@ def test_names_and_bits(scheme, name, bits):
 
 def test_what_narrow_tables_lose():
     """Against the widest phi of the same network; 8 bits are what every row has."""
-    assert losses(RUNS) == {(4, 5): {6: 1.25}}
+    size = ("fashion-mnist", 4, 5)
+    assert losses(RUNS) == {size: {6: 1.25}}
     assert losses([]) == {}
+    another = [
+        {**each, "top1": each["top1"] - 10 * (each["phi_bits"] == 6), "options": {"init": "b"}}
+        for each in RUNS[3:6]
+    ]
+    assert losses([*RUNS, *another]) == {size: {6: 6.25}}
+    elsewhere = [{**each, "dataset": "cifar10-jpeg"} for each in another]
+    assert losses([*RUNS, *elsewhere])[size] == {6: 1.25}
 
 
 def test_a_narrower_table_that_costs_no_less_is_left_out():
     runs = [*RUNS, {**RUNS[5], "phi_bits": 5, "top1": 88.0}]
-    assert losses(runs)[4, 5] == {5: 2.0, 6: 1.25}
+    assert losses(runs)["fashion-mnist", 4, 5] == {5: 2.0, 6: 1.25}
     assert [each.name for each in entries(runs, ROWS, protocol="short")] == [
         each.name for each in entries(RUNS, ROWS, protocol="short")
     ]

@@ -1,8 +1,10 @@
 """Accuracy of each scheme under one protocol, and what it takes in LUTs."""
 
+import json
 import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from experiments.luts import DEFAULT_PHI_BITS, DEVICES, FOLDS, Row, price
 from experiments.results import Record
@@ -127,21 +129,28 @@ def _prices(
     return found
 
 
-def losses(runs: Iterable[Record]) -> dict[tuple[int, int], dict[int, float]]:
-    """Points that PA (M, N) loses where phi is rounded to so many bits, without training for it.
+def losses(runs: Iterable[Record]) -> dict[tuple[str, int, int], dict[int, float]]:
+    """Points that PA (M, N) on a data set loses where phi is rounded, without training for it.
 
-    Measured on one trained network each, against the widest phi that it was measured with; only
-    widths below that of the rows that serve every network.
+    By bits of phi, below the 8 of the rows that serve every network.  Each trained network is
+    compared with itself, at the widest phi that it was measured with; the mean where there are
+    several.
     """
-    networks: dict[tuple[int, int], dict[int, float]] = {}
+    networks: dict[tuple[Any, ...], dict[int, float]] = {}
     for run in runs:
         if run["scheme"] == "pa" and run["phi_bits"] is not None:
-            networks.setdefault((run["m"], run["n"]), {})[run["phi_bits"]] = run["top1"]
+            network = json.dumps({"model": run["model"], "options": run["options"]})
+            key = (run["dataset"], run["m"], run["n"], network)
+            networks.setdefault(key, {})[run["phi_bits"]] = run["top1"]
+    lost: dict[tuple[str, int, int], dict[int, list[float]]] = {}
+    for (dataset, m, n, _), top1 in networks.items():
+        for bits in top1:
+            if bits < min(DEFAULT_PHI_BITS, max(top1)):
+                each = lost.setdefault((dataset, m, n), {}).setdefault(bits, [])
+                each.append(top1[max(top1)] - top1[bits])
     return {
-        size: {
-            bits: top1[max(top1)] - top1[bits] for bits in sorted(top1) if bits < DEFAULT_PHI_BITS
-        }
-        for size, top1 in networks.items()
+        size: {bits: statistics.fmean(points) for bits, points in by_bits.items()}
+        for size, by_bits in lost.items()
     }
 
 
@@ -166,7 +175,7 @@ def entries(runs: Iterable[Record], rows: Sequence[Row], *, protocol: str) -> li
         full = statistics.fmean(run["full_precision_top1"] for run in same)
         lost: dict[int, float] = {}
         if scheme.name == "pa" and scheme.m is not None and scheme.n is not None:
-            lost = narrow.get((scheme.m, scheme.n), {})
+            lost = narrow.get((same[0]["dataset"], scheme.m, scheme.n), {})
         variants: list[tuple[int | None, float]] = [(None, 0.0), *sorted(lost.items())[::-1]]
         wider = None
         for phi_bits, points in variants:
