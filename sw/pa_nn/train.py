@@ -15,7 +15,6 @@ import sys
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import fields
-from itertools import islice
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -153,17 +152,16 @@ def _approximate(
     args: argparse.Namespace, model: nn.Module, about: dict[str, Any], calibration: Iterable[Any]
 ) -> nn.Module:
     """The model to train: converted, or made hardware, where asked."""
-    batches = islice(calibration, CALIBRATION_BATCHES)
     if args.hardware:
         from pa_nn.hardware import quantise_for_hardware
 
         return quantise_for_hardware(
-            model, batches, mean=about["mean"], std=about["std"], act_bits=args.act_bits
+            model, calibration, mean=about["mean"], std=about["std"], act_bits=args.act_bits
         )
     scheme = _scheme(args)
     if scheme.name == "full":
         return model
-    return apply_scheme(model, scheme, calibration=batches, **pa_options(args))
+    return apply_scheme(model, scheme, calibration=calibration, **pa_options(args))
 
 
 def _kind(args: argparse.Namespace) -> str:
@@ -217,23 +215,24 @@ def _trainer(args: argparse.Namespace, world: World | None = None) -> Trainer:
     if args.hold_out is not None:
         train, test = train.hold_out(args.hold_out)
     train = train if args.limit is None else train.take(args.limit)
-    normalised = {"mean": about["mean"], "std": about["std"]}
-    # Every process calibrates with the same whole batches.
-    plain = train.batches(batch_size=recipe.batch_size, **normalised)
-    placed: dict[str, Any] = {"device": _device(args, world), "world": world, **normalised}
+    options: dict[str, Any] = {"mean": about["mean"], "std": about["std"]}
     if large:
-        placed["workers"] = _workers() if args.workers is None else args.workers
+        options["workers"] = _workers() if args.workers is None else args.workers
+    # Every process calibrates with the same whole batches.
+    few = train.take(CALIBRATION_BATCHES * recipe.batch_size)
+    plain = few.batches(batch_size=recipe.batch_size, **options)
+    options |= {"device": _device(args, world), "world": world}
     trainer = Trainer(
-        _approximate(args, model, about, plain),
+        _approximate(args, model, about, iter(plain)),
         recipe,
         train=train.batches(
             batch_size=recipe.batch_size,
             shuffle=True,
             augment=recipe.augment,
             seed=recipe.seed,
-            **placed,
+            **options,
         ),
-        test=test.batches(batch_size=recipe.batch_size if large else 500, **placed),
+        test=test.batches(batch_size=recipe.batch_size if large else 500, **options),
         about=about,
         out=args.out,
         world=world,
