@@ -3,6 +3,7 @@
 import doctest
 
 import pa_nn
+from experiments import accuracy_entries, luts
 from pa_nn import scheme
 
 
@@ -14,3 +15,8 @@ def test_examples_of_pa_nn():
 def test_examples_of_scheme():
     failed, attempted = doctest.testmod(scheme)
     assert (failed, attempted) == (0, 2)
+
+
+def test_examples_of_experiments():
+    assert doctest.testmod(luts) == (0, 1)
+    assert doctest.testmod(accuracy_entries) == (0, 1)
