@@ -3,8 +3,13 @@
 import pytest
 import torch
 from torch import nn
+from train_processes import start, statuses
 
+from pa_nn import build_model
+from pa_nn.data import Batches, ImageSet
 from pa_nn.distributed import World, joined, parallelise
+from pa_nn.recipe import Recipe
+from pa_nn.trainer import Trainer
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 5])
@@ -25,6 +30,39 @@ def test_alone_nothing_is_exchanged():
     assert parallelise(model, world, batch_norm="synchronised") is model
     with joined("cpu") as joined_world:
         assert joined_world == world
+
+
+def learn(path):
+    """Parameters and running statistics after an epoch in float64; shares of 3 and 4 images."""
+    generator = torch.Generator().manual_seed(0)
+    pixels = torch.randint(0, 256, (16, 1, 12, 12), generator=generator, dtype=torch.uint8)
+    images = ImageSet(images=pixels, labels=torch.arange(16) % 3, classes=tuple("abc"))
+    torch.manual_seed(0)
+    model = build_model("resnet8", in_channels=1, classes=3).double()
+    with joined("cpu") as world:
+        batches = Batches(
+            images, batch_size=7, mean=(0.5,), std=(0.25,), shuffle=True, augment=True, world=world
+        )
+        recipe = Recipe(epochs=1, batch_size=7, lr=0.1, warmup=0)
+        run = Trainer(model, recipe, train=batches, test=batches, about={}, out=path, world=world)
+        run.model.train()
+        for number, (pixels, labels) in enumerate(batches):
+            run.step(pixels.double(), labels, number)
+        torch.save(run.model.state_dict(), f"{path}/{world.rank}of{world.size}.pt")
+        del run
+    return 0
+
+
+def test_two_processes_take_the_steps_of_one(tmp_path):
+    learn(tmp_path)
+    assert statuses(start(learn, tmp_path, size=2, errors=tmp_path / "log")) == [0, 0]
+    expected, first, second = (
+        torch.load(tmp_path / name) for name in ("0of1.pt", "0of2.pt", "1of2.pt")
+    )
+    assert first.keys() == expected.keys()
+    for name, value in expected.items():
+        assert torch.equal(first[name], second[name]), name
+        torch.testing.assert_close(first[name], value, rtol=1e-7, atol=1e-9, msg=name)
 
 
 @pytest.mark.parametrize(

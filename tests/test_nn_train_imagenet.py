@@ -1,6 +1,7 @@
 """Training on ImageNet's folder layout: in one process and in two, killed and resumed."""
 
 import csv
+import shutil
 
 import pytest
 import torch
@@ -98,10 +99,23 @@ def test_two_killed_processes_resume_to_the_result_of_unbroken_ones(data, two, t
     assert second == 1
     (line,) = (tmp_path / "log1").read_text().splitlines()[-1:]
     assert line.startswith("pa_nn.train: process 1 lost the others (")
+    alone = shutil.copytree(out, tmp_path / "alone")
     resumed = start(main, [*command, "--resume"], size=2, errors=tmp_path / "again")
     assert statuses(resumed) == [0, 0]
     assert equal(two, out)
     assert log(out) == log(two)
+    # One process goes on to the same result, but for the order of sums.
+    assert main(arguments(data, alone, "--resume")) == 0
+    for first, second in zip(log(alone), log(two), strict=True):
+        assert second == pytest.approx(first, rel=1e-4)
+
+
+def test_local_batch_normalisation_gives_another_result(data, one, tmp_path):
+    command = arguments(data, tmp_path / "run", "--batch-norm", "local")
+    assert statuses(start(main, command, size=2, errors=tmp_path / "log")) == [0, 0]
+    first, second = (log(out)[0]["loss"] for out in (one, tmp_path / "run"))
+    assert second == pytest.approx(first, rel=0.3)
+    assert second != pytest.approx(first, rel=1e-3)
 
 
 def test_two_processes_stop_together_where_the_loss_is_not_finite(data, tmp_path):
@@ -113,8 +127,6 @@ def test_two_processes_stop_together_where_the_loss_is_not_finite(data, tmp_path
 
 
 def test_an_image_that_cannot_be_read_ends_the_run_with_one_line(data, one, tmp_path, capsys):
-    import shutil
-
     broken = shutil.copytree(data, tmp_path / "set")
     victim = broken / "val" / "n0001" / "1.JPEG"
     victim.write_bytes(victim.read_bytes()[:500])
