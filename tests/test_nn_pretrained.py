@@ -1,6 +1,7 @@
 """The command that approximates pre-trained weights without training."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -165,3 +166,33 @@ def test_other_classes_are_refused(weights, images, capsys):
     with pytest.raises(SystemExit):
         main(["--weights", str(weights), "--images", str(images), "--model", "resnet8"])
     assert "weights.pth: is for 3 classes, not 4" in capsys.readouterr().err
+
+
+def documented(runs):
+    """The lines of the documentation's table: a scheme each, as trained and re-estimated."""
+    found = {}
+    for row in runs:
+        levels = row["options"].get("levels", "means")
+        key = (row["scheme"], row["m"], row["weight_bits"], levels)
+        found.setdefault(key, {})[row["options"]["batch_norm"]] = f"{row['top1']:.2f}"
+    how = {
+        ("full", "means"): "",
+        ("pa", "means"): "means of fixed pieces, as the paper's",
+        ("pa", "channel"): "least squared error for each channel",
+        ("lsq", "means"): "even, least squared error for the layer",
+    }
+    for (scheme, m, bits, levels), top1 in found.items():
+        weights = {"full": "full precision", "pa": f"M = {m}", "lsq": f"{bits} bits, uniform"}
+        cells = [top1.get(name, "") for name in ("as trained", "re-estimated")]
+        yield f"| {weights[scheme]} | {how[scheme, levels]} | {' | '.join(cells)} |"
+
+
+def test_the_documented_figures_are_the_measured_ones():
+    root = Path(__file__).resolve().parents[1]
+    runs = json.loads((root / "sw" / "experiments" / "backbones.json").read_text())["runs"]
+    for row in runs:
+        check(row)
+    text = (root / "docs" / "backbones.md").read_text()
+    expected = list(documented(runs))
+    assert [line for line in text.splitlines() if line in expected] == expected
+    assert all(row["command"] in text for row in runs)
