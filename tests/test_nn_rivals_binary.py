@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from pa_nn.rivals.binary import BinaryWeights, XNORInput
+from pa_nn.rivals.binary import BinaryWeights, XNORInput, XNORWeights
 from pa_nn.rivals.conversion import convert_rival
 from pa_nn.scheme import Scheme
 
@@ -28,9 +28,17 @@ def test_alpha_and_sign_have_the_least_squared_error():
 
 def test_gradient_of_weights():
     weight = WEIGHT.clone().requires_grad_()
-    BinaryWeights()(weight).backward(torch.full((2, 4), 8.0))
-    # 1 / n is 1 / 4; alpha is 2 and 0.5; beyond |W| = 1 there is 1 / n alone.
-    assert weight.grad.tolist() == [[18, 2, 18, 2], [6, 6, 6, 6]]
+    BinaryWeights()(weight).backward(torch.full((2, 4), 3.0))
+    assert weight.grad.tolist() == [[3, 0, 3, 0], [3, 3, 3, 3]]
+
+
+def test_gradient_of_weights_in_xnor_net():
+    weight = WEIGHT.clone().requires_grad_()
+    approximated = XNORWeights()(weight)
+    assert torch.equal(approximated, BinaryWeights()(WEIGHT))
+    approximated.backward(torch.ones(2, 4))
+    # 1 + 4 alpha with alpha of 2 and 0.5; beyond |W| = 1 there is 1 alone.
+    assert weight.grad.tolist() == [[9, 1, 9, 1], [3, 3, 3, 3]]
 
 
 def rule(mean, std):

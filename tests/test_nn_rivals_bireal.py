@@ -5,17 +5,9 @@ import torch
 import torch.nn.functional as F
 
 from pa_nn import build_model
-from pa_nn.rivals.bireal import BiRealBlock, BiRealInput, BiRealWeights
+from pa_nn.rivals.bireal import BiRealBlock, BiRealInput
 from pa_nn.rivals.conversion import convert_rival
 from pa_nn.scheme import Scheme
-
-
-def test_weights():
-    weight = torch.tensor([[1.0, -2.0, 0.0, 5.0], [-0.25, 0.75, 0.5, -0.5]], requires_grad=True)
-    approximated = BiRealWeights()(weight)
-    assert approximated.tolist() == [[2, -2, 2, 2], [-0.5, 0.5, 0.5, -0.5]]
-    approximated.backward(torch.full((2, 4), 3.0))
-    assert weight.grad.tolist() == [[3, 0, 3, 0], [3, 3, 3, 3]]
 
 
 def test_sign_and_the_slope_of_its_parabola():

@@ -12,7 +12,7 @@ from torch import nn
 from pa_nn.rivals.layers import Approximated, InputRule, WeightRule
 from pa_nn.rivals.steps import straight_through
 
-__all__ = ["BinaryWeights", "NormalisedInput", "XNORInput", "binary_weights"]
+__all__ = ["BinaryWeights", "NormalisedInput", "XNORInput", "XNORWeights", "binary_weights"]
 
 
 def binary_weights(weight: torch.Tensor) -> torch.Tensor:
@@ -23,17 +23,28 @@ def binary_weights(weight: torch.Tensor) -> torch.Tensor:
 
 
 class BinaryWeights(WeightRule):
-    """``W ~ alpha sign(W)`` with one ``alpha`` for each output channel (Eq. 4 and 6)."""
+    """``W ~ alpha sign(W)`` with one ``alpha`` for each output channel (Eq. 4 and 6).
+
+    The derivative is taken to be 1 where ``|W| <= 1``, and 0 beyond.
+    """
+
+    def forward(self, weight: torch.Tensor) -> torch.Tensor:
+        inside = (weight.detach().abs() <= 1).to(weight.dtype)
+        return straight_through(weight, binary_weights(weight), inside)
+
+
+class XNORWeights(WeightRule):
+    """``W ~ alpha sign(W)`` with the derivative of XNOR-Net, ``1 + n alpha`` where ``|W| <= 1``.
+
+    Section 3.1 has ``1 / n + alpha``, ``n`` the number of weights of a channel, and ``1 / n``
+    beyond; the authors' program multiplies it by ``n``, as here.
+    """
 
     def forward(self, weight: torch.Tensor) -> torch.Tensor:
         approximation = binary_weights(weight)
-        return straight_through(weight, approximation, binary_slope(weight, approximation))
-
-
-def binary_slope(weight: torch.Tensor, approximation: torch.Tensor) -> torch.Tensor:
-    """``1 / n + alpha`` inside ``|W| <= 1``, and ``1 / n`` outside (section 3.1)."""
-    count = weight[0].numel()
-    return 1 / count + approximation.abs() * (weight.detach().abs() <= 1)
+        inside = weight.detach().abs() <= 1
+        slope = 1 + weight[0].numel() * approximation.abs() * inside
+        return straight_through(weight, approximation, slope)
 
 
 class NormalisedInput(InputRule):

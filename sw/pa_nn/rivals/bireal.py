@@ -10,19 +10,10 @@ import torch
 from torch import nn
 
 from pa_nn.resnet import BasicBlock
-from pa_nn.rivals.binary import NormalisedInput, binary_weights
-from pa_nn.rivals.layers import Approximated, WeightRule
-from pa_nn.rivals.steps import straight_through
+from pa_nn.rivals.binary import NormalisedInput
+from pa_nn.rivals.layers import Approximated
 
-__all__ = ["BiRealBlock", "BiRealInput", "BiRealWeights"]
-
-
-class BiRealWeights(WeightRule):
-    """``alpha sign(W)``; the derivative is taken to be 1 where ``|W| <= 1`` (section 3.3)."""
-
-    def forward(self, weight: torch.Tensor) -> torch.Tensor:
-        inside = (weight.detach().abs() <= 1).to(weight.dtype)
-        return straight_through(weight, binary_weights(weight), inside)
+__all__ = ["BiRealBlock", "BiRealInput"]
 
 
 class _ApproxSign(torch.autograd.Function):

@@ -17,8 +17,8 @@ from pa_nn.conversion import (
 )
 from pa_nn.resnet import BasicBlock
 from pa_nn.rivals.abc_net import ABCInput, ABCWeights
-from pa_nn.rivals.binary import BinaryWeights, XNORInput
-from pa_nn.rivals.bireal import BiRealBlock, BiRealInput, BiRealWeights
+from pa_nn.rivals.binary import BinaryWeights, XNORInput, XNORWeights
+from pa_nn.rivals.bireal import BiRealBlock, BiRealInput
 from pa_nn.rivals.dorefa import DoReFaInput, DoReFaWeights
 from pa_nn.rivals.layers import InputRule, RivalConv2d, RivalLayer, RivalLinear, WeightRule
 from pa_nn.rivals.lsq import LSQInput, LSQWeights
@@ -34,10 +34,10 @@ def _weight_rule(scheme: Scheme) -> WeightRule:
     match scheme.name:
         case "abc" if m is not None:
             return ABCWeights(m)
-        case "bwn" | "xnor":
+        case "bwn" | "bireal":
             return BinaryWeights()
-        case "bireal":
-            return BiRealWeights()
+        case "xnor":
+            return XNORWeights()
         case "dorefa" if bits is not None:
             return DoReFaWeights(bits)
         case "lsq" if bits is not None:
