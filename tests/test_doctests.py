@@ -4,7 +4,7 @@ import doctest
 
 import pa_nn
 from experiments import accuracy_entries, luts
-from pa_nn import scheme
+from pa_nn import distributed, scheme
 
 
 def test_examples_of_pa_nn():
@@ -15,6 +15,11 @@ def test_examples_of_pa_nn():
 def test_examples_of_scheme():
     failed, attempted = doctest.testmod(scheme)
     assert (failed, attempted) == (0, 2)
+
+
+def test_examples_of_distributed():
+    failed, attempted = doctest.testmod(distributed)
+    assert (failed, attempted) == (0, 1)
 
 
 def test_examples_of_experiments():

@@ -187,8 +187,13 @@ def test_resuming_another_run_is_refused(tmp_path):
     with pytest.raises(ValueError, match="run has test images 32, not 9"):
         fewer.resume()
     other = convert(build_model("resnet8", in_channels=1, classes=10), 8, 5)
-    with pytest.raises(ValueError, match="run has pa "):
+    with pytest.raises(
+        ValueError, match=r"pa layer stages\.0\.0\.conv1 \{'m': 4, .* not \{'m': 8, "
+    ):
         trainer(tmp_path, model=other).resume()
+    plain = build_model("resnet8", in_channels=1, classes=10)
+    with pytest.raises(ValueError, match=r"pa layer stages\.0\.0\.conv1 \{'m': 4, .*, not None$"):
+        trainer(tmp_path, model=plain).resume()
     (tmp_path / "last.pt").write_bytes((tmp_path / "model.pt").read_bytes())
     with pytest.raises(ValueError, match="holds no run to resume"):
         run.resume()

@@ -118,9 +118,14 @@ class Trainer:
         for name, value in self.images.items():
             if seen[name] != value:
                 raise ValueError(f"{path}: run has {name} images {seen[name]!r}, not {value!r}")
-        for name, value in {**self.about, **describe_schemes(self.model)}.items():
+        for name, value in self.about.items():
             if entries.get(name) != value:
                 raise ValueError(f"{path}: run has {name} {entries.get(name)!r}, not {value!r}")
+        for kind, layers in describe_schemes(self.model).items():
+            for layer in sorted(entries[kind].keys() | layers.keys()):
+                was, value = entries[kind].get(layer), layers.get(layer)
+                if was != value:
+                    raise ValueError(f"{path}: run has {kind} layer {layer} {was}, not {value}")
         try:
             self.model.load_state_dict(entries["model"])
             self.optimiser.load_state_dict(entries["optimiser"])
