@@ -40,6 +40,13 @@ def test_full_precision_round_trip(tmp_path):
     assert repr(restore_model(load_checkpoint(tmp_path / "full.pt"))) == repr(model)
 
 
+def test_files_older_than_other_schemes_are_read(path):
+    damage(path, rivals=None)
+    entries = load_checkpoint(path)
+    assert entries["rivals"] == {}
+    assert repr(restore_model(entries)) == repr(pa_model().eval())
+
+
 def test_a_write_that_fails_leaves_the_old_file(path, monkeypatch):
     before = path.read_bytes()
 
@@ -64,6 +71,7 @@ def damage(path, **changes):
         ({"schema": 2}, "schema 2, only up to 1 is understood"),
         ({"model": None}, "it has no 'model' of type dict"),
         ({"name": 5}, "it has no 'name' of type str"),
+        ({"rivals": ["bwn"]}, "its 'rivals' are no dict"),
     ],
 )
 def test_foreign_and_newer_files_are_refused(path, changes, message):
@@ -112,6 +120,9 @@ def test_other_contents_are_refused(path):
         ({"name": "vgg"}, "Model must be one of"),
         ({"pa": {"nowhere": {"m": 4, "n": 5}}}, "layer at 'nowhere'"),
         ({"pa": {"conv1": {"m": 3, "n": 5}}}, "even number"),
+        ({"rivals": {"nowhere": "bwn"}}, "layer at 'nowhere'"),
+        ({"rivals": {"conv1": "bwn:2"}}, "Scheme must be spelled as one of .*, not 'bwn:2'"),
+        ({"rivals": {"conv1": "lsq:3,3"}}, "Checkpoint does not fit resnet8: .*conv1.weight_rule"),
     ],
 )
 def test_contradictions_are_refused_in_one_line(path, changes, message):

@@ -89,6 +89,18 @@ def test_no_elements():
     assert kernels.back_propagate(empty, intervals, torch.zeros(2))[1].tolist() == [0, 0]
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("layouts", [(a, b) for a in LAYOUTS[:2] for b in LAYOUTS[:2]])
+def test_inner(layouts, dtype):
+    one, other = (tensor(layout, dtype, seed=k) for k, layout in enumerate(layouts))
+    expected = (one.double() * other.double()).sum()
+    assert kernels.inner(one, other).dtype == torch.float32
+    assert torch.allclose(kernels.inner(one, other).double(), expected, rtol=1e-3)
+    strided = (one[:, :, ::2], other[:, :, ::2])
+    expected = (strided[0].double() * strided[1].double()).sum()
+    assert torch.allclose(kernels.inner(*strided).double(), expected, rtol=1e-3)
+
+
 def test_mean_and_std():
     values = torch.randn(10_007, generator=torch.Generator().manual_seed(0))
     mean, std = kernels.mean_and_std(values)

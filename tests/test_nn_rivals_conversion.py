@@ -8,10 +8,12 @@ from torch import nn
 from pa_nn import build_model, project
 from pa_nn.checkpoint import load_checkpoint, model_entries, restore_model, save_checkpoint
 from pa_nn.conversion import convertible_layers
+from pa_nn.data import Batches, ImageSet
 from pa_nn.rivals.conversion import convert_rival, describe_rivals, restore_rivals
 from pa_nn.rivals.layers import RivalConv2d, RivalLayer, RivalLinear
 from pa_nn.rivals.lsq import LSQInput
 from pa_nn.scheme import Scheme
+from pa_nn.trainer import Recipe, Trainer
 
 SPECS = [
     *("bwn", "xnor", "bireal", "abc:5,5", "abc:3,full", "abc:1,1", "dorefa:1,1", "dorefa:2,2"),
@@ -198,6 +200,28 @@ def test_weights_that_are_not_finite_are_refused():
 def test_schemes_of_other_modules_are_refused(model):
     with pytest.raises(ValueError, match="Scheme pa:4,5 is none of the literature's"):
         convert_rival(model, Scheme.parse("pa:4,5"))
+
+
+def test_a_run_of_another_scheme_is_not_resumed(model, tmp_path):
+    pixels = torch.zeros(4, 1, 12, 12, dtype=torch.uint8)
+    data = ImageSet(images=pixels, labels=torch.arange(4), classes=tuple("abcd"))
+    batches = Batches(data, batch_size=4, mean=ABOUT["mean"], std=ABOUT["std"])
+    # Their parameters have the same names and shapes.
+    first, second = (
+        Trainer(
+            convert_rival(model, Scheme.parse(spec)),
+            Recipe(),
+            train=batches,
+            test=batches,
+            about=ABOUT,
+            out=tmp_path,
+        )
+        for spec in ("lsq:3,3", "lsq:2,2")
+    )
+    first.save()
+    first.resume()
+    with pytest.raises(ValueError, match=r"stages\.0\.0\.conv1.* lsq:3,3.*, not .*lsq:2,2"):
+        second.resume()
 
 
 def test_layers_are_described_by_their_scheme(model):
