@@ -1,5 +1,7 @@
 """ABC-Net by hand."""
 
+import math
+
 import pytest
 import torch
 from torch import nn
@@ -18,8 +20,9 @@ def test_shifts_are_spread_over_one_standard_deviation():
 
 def test_one_base_is_the_sign_around_the_mean():
     weight = torch.tensor([1.0, 2.0, 3.0, 6.0])  # mean 3
-    intervals, alpha = weight_bases(weight, 1)
+    intervals, alpha, std = weight_bases(weight, 1)
     assert intervals.tolist() == [0, 0, 1, 1]
+    assert std == math.sqrt((4 + 1 + 0 + 9) / 4)
     # B = (-1, -1, 1, 1): alpha = (3 + 6 - 1 - 2) / 4.
     assert alpha.tolist() == pytest.approx([1.5], rel=1e-14)
     assert ABCWeights(1)(weight).tolist() == [-1.5, -1.5, 1.5, 1.5]
@@ -27,8 +30,9 @@ def test_one_base_is_the_sign_around_the_mean():
 
 def test_two_bases_are_a_linear_regression():
     weight = torch.tensor([-3.0, -1.0, 1.0, 3.0])  # mean 0, standard deviation sqrt(5)
-    intervals, alpha = weight_bases(weight, 2)
+    intervals, alpha, std = weight_bases(weight, 2)
     assert intervals.tolist() == [0, 1, 1, 2]
+    assert std == math.sqrt(5)
     # B_1 = sign(W - std) = (-1, -1, -1, 1), B_2 = sign(W + std) = (-1, 1, 1, 1):
     # [[4, 0], [0, 4]] alpha = (6, 6).
     assert alpha.tolist() == pytest.approx([1.5, 1.5], rel=1e-14)
@@ -56,7 +60,8 @@ def test_weights_are_the_regression_as_printed(m):
     assert torch.allclose(approximated.double(), expected, rtol=1e-6)
     assert len(approximated.unique()) == m + 1
     approximated.backward(torch.full_like(weight, 2.0))
-    assert torch.allclose(weight.grad, torch.full_like(weight, 2 * float(alpha.sum())))
+    slope = float(alpha.sum() / weight.detach().double().std(unbiased=False))
+    assert torch.allclose(weight.grad, torch.full_like(weight, 2 * slope))
 
 
 def test_bases_that_are_equal():

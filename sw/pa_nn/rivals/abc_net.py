@@ -32,8 +32,8 @@ def _signs(m: int) -> torch.Tensor:
     return torch.where(interval >= first.unsqueeze(1), 1.0, -1.0).double()
 
 
-def weight_bases(weight: torch.Tensor, m: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Interval of each weight and ``alpha``, for which ``sum_i alpha_i B_i`` is closest to ``W``.
+def weight_bases(weight: torch.Tensor, m: int) -> tuple[torch.Tensor, torch.Tensor, float]:
+    """Bases and ``alpha``, for which ``sum_i alpha_i B_i`` is closest to ``W``.
 
     Returns
     -------
@@ -41,19 +41,24 @@ def weight_bases(weight: torch.Tensor, m: int) -> tuple[torch.Tensor, torch.Tens
         How many of the M thresholds a weight reaches; ``B_i = 1`` where that is above ``M - i``.
     alpha : float64 ``(M,)``
         Linear regression (Eq. 4), the shortest solution where bases are equal.
+    std : float
+        Population standard deviation of the weights.
     """
     mean, std = kernels.mean_and_std(weight)
     intervals, sums = kernels.split(weight, [mean - u * std for u in reversed(shifts(m))])
     counts = torch.bincount(intervals.flatten(), minlength=m + 1).double().cpu()
     bases = _signs(m)
     gram = (bases * counts) @ bases.T
-    return intervals, torch.linalg.pinv(gram, hermitian=True) @ (
-        bases @ torch.tensor(sums, dtype=torch.float64)
-    )
+    target = bases @ torch.tensor(sums, dtype=torch.float64)
+    return intervals, torch.linalg.pinv(gram, hermitian=True) @ target, std
 
 
 class ABCWeights(WeightRule):
-    """``W ~ sum_i alpha_i B_i`` of each layer, derivative ``sum_i alpha_i`` (Eq. 4 to 6)."""
+    """``W ~ sum_i alpha_i B_i`` of each layer (Eq. 4 to 6).
+
+    The derivative is taken to be ``sum_i alpha_i / std(W)``: that of Eq. 6, where the sign is taken
+    of weights in standard deviations, as its shifts are.  It does not depend on the scale of ``W``.
+    """
 
     def __init__(self, m: int) -> None:
         super().__init__()
@@ -61,10 +66,11 @@ class ABCWeights(WeightRule):
 
     def forward(self, weight: torch.Tensor) -> torch.Tensor:
         with torch.no_grad():
-            intervals, alpha = weight_bases(weight, self.m)
+            intervals, alpha, std = weight_bases(weight, self.m)
             levels = (alpha @ _signs(self.m)).to(weight.device, weight.dtype)
             approximation = levels[intervals.int()]
-        return straight_through(weight, approximation, float(alpha.sum()))
+        slope = float(alpha.sum()) / std if std > 0 else 0.0
+        return straight_through(weight, approximation, slope)
 
     def extra_repr(self) -> str:
         return f"m={self.m}"
