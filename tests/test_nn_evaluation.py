@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from pa_nn.data import Batches, ImageSet
-from pa_nn.evaluation import top1
+from pa_nn.evaluation import hits, top1
 
 
 def test_counts_every_image_once_in_evaluation_mode():
@@ -17,3 +17,10 @@ def test_counts_every_image_once_in_evaluation_mode():
     batches = Batches(images, batch_size=3, mean=(0.0,), std=(1 / 255,))
     assert top1(model, batches) == 100 * 5 / 7
     assert not model.training
+
+
+def test_hits_among_the_largest_logits():
+    logits = torch.tensor([[3.0, 2, 1, 0], [0, 1, 2, 3], [0, 3, 2, 1]])
+    labels = torch.tensor([0, 2, 0])  # first, second, last
+    batches = [(logits[:2], labels[:2]), (logits[2:], labels[2:])]
+    assert hits(nn.Identity(), batches, (1, 2, 4)) == [1, 2, 3]
