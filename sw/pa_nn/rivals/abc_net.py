@@ -17,7 +17,7 @@ MIN_THRESHOLD = 1e-3
 
 
 def shifts(m: int) -> list[float]:
-    """``u_i = -1 + (i - 1) 2 / (M - 1)`` in standard deviations (section 3.1); 0 for M = 1."""
+    """``u_i = -1 + (i - 1) 2 / (M - 1)`` in standard deviations (section 3.1.1); 0 for M = 1."""
     return [0.0] if m == 1 else [-1 + 2 * i / (m - 1) for i in range(m)]
 
 
@@ -40,7 +40,7 @@ def weight_bases(weight: torch.Tensor, m: int) -> tuple[torch.Tensor, torch.Tens
     intervals : int16, like ``weight``
         How many of the M thresholds a weight reaches; ``B_i = 1`` where that is above ``M - i``.
     alpha : float64 ``(M,)``
-        Linear regression (Eq. 4), the shortest solution where bases are equal.
+        Linear regression (section 3.1.1), the shortest solution where bases are equal.
     std : float
         Population standard deviation of the weights.
     """
@@ -54,9 +54,9 @@ def weight_bases(weight: torch.Tensor, m: int) -> tuple[torch.Tensor, torch.Tens
 
 
 class ABCWeights(WeightRule):
-    """``W ~ sum_i alpha_i B_i`` of each layer (Eq. 4 to 6).
+    """``W ~ sum_i alpha_i B_i`` of each layer (section 3.1.1).
 
-    The derivative is taken to be ``sum_i alpha_i / std(W)``: that of Eq. 6, where the sign is taken
+    The derivative is taken to be ``sum_i alpha_i / std(W)``: the printed one, with the sign taken
     of weights in standard deviations, as its shifts are.  It does not depend on the scale of ``W``.
     """
 
@@ -77,7 +77,7 @@ class ABCWeights(WeightRule):
 
 
 class ABCInput(InputRule):
-    """``R ~ sum_n beta_n A_n`` with trainable ``beta`` and ``v`` (Eq. 7 to 10).
+    """``R ~ sum_n beta_n A_n`` with trainable ``beta`` and ``v`` (section 3.2).
 
     ``A_n`` is 1 where ``clip(R + v_n, 0, 1) >= 0.5`` and -1 elsewhere; its derivative is taken to
     be 1 where ``0 <= R + v_n <= 1``.  Activations that are exactly 0 count as below that window, as

@@ -23,7 +23,7 @@ def binary_weights(weight: torch.Tensor) -> torch.Tensor:
 
 
 class BinaryWeights(WeightRule):
-    """``W ~ alpha sign(W)`` with one ``alpha`` for each output channel (Eq. 4 and 6).
+    """``W ~ alpha sign(W)`` with one ``alpha`` for each output channel (section 3.1).
 
     The derivative is taken to be 1 where ``|W| <= 1``, and 0 beyond.
     """
@@ -92,7 +92,7 @@ class _Sign(torch.autograd.Function):
 
 
 class XNORInput(NormalisedInput):
-    """Signs of normalised activations, and ``K`` from their mean size over channels (Eq. 11)."""
+    """Signs of normalised activations, and their mean size over channels for ``K`` (section 3.2)."""
 
     def forward(self, x: torch.Tensor) -> Approximated:
         normalised = self.normalise(x)

@@ -34,14 +34,14 @@ class _ApproxSign(torch.autograd.Function):
 
 
 class BiRealInput(NormalisedInput):
-    """Signs of normalised activations (Eq. 4 to 6)."""
+    """Signs of normalised activations (section 3)."""
 
     def forward(self, x: torch.Tensor) -> Approximated:
         return Approximated(_ApproxSign.apply(self.normalise(x)))
 
 
 class BiRealBlock(nn.Module):
-    """A basic block with a shortcut around each of its convolutions (Fig. 3).
+    """A basic block with a shortcut around each of its convolutions (section 3).
 
     ``y = relu(bn(conv(x)) + shortcut(x))``, then ``relu(bn(conv(y)) + y)``.  It is made of the
     modules of ``block``, under the same names.

@@ -18,9 +18,9 @@ __all__ = ["DoReFaInput", "DoReFaWeights", "best_range"]
 
 
 class DoReFaWeights(WeightRule):
-    """``2 quantize_k(tanh(W) / (2 max |tanh(W)|) + 1/2) - 1`` (Eq. 9), within -1 to 1.
+    """``2 quantize_k(tanh(W) / (2 max |tanh(W)|) + 1/2) - 1`` (section 2.3), within -1 to 1.
 
-    One bit is ``sign(W) mean |W|`` (Eq. 8).
+    One bit is ``sign(W) mean |W|`` (section 2.3).
     """
 
     def __init__(self, bits: int) -> None:
@@ -55,7 +55,7 @@ def best_range(samples: torch.Tensor, top: int) -> torch.Tensor:
 
 
 class DoReFaInput(InputRule):
-    """``quantize_k(clip(x / range, 0, 1)) range`` (Eq. 5 and 11).
+    """``quantize_k(clip(x / range, 0, 1)) range`` (section 2.4).
 
     The paper leaves the bounded function in front to the user; its range is calibrated once, so
     that a network in full precision may have activations beyond 1.  It does not learn.

@@ -28,7 +28,7 @@ def _slow(step: torch.Tensor, elements: int, top: int) -> torch.Tensor:
 
 
 class LSQWeights(WeightRule):
-    """Weights at the nearest of ``-2^(b-1) s, ..., (2^(b-1) - 1) s`` (Eq. 1 to 3, 5).
+    """Weights at the nearest of ``-2^(b-1) s, ..., (2^(b-1) - 1) s`` (section 2).
 
     The step ``s``, a parameter of one element, is learned for each layer.
     """

@@ -78,7 +78,7 @@ def step_function(x: torch.Tensor, steps: Steps, scale: torch.Tensor | None = No
 def uniform_steps(step: torch.Tensor, top: int) -> Steps:
     """Levels ``0, step, ..., top * step``, each value at its nearest one, ties upwards.
 
-    The slope is 1 between 0 and the top level, both exclusive, and 0 beyond (LSQ, Eq. 5).
+    The slope is 1 between 0 and the top level, both exclusive, and 0 beyond (LSQ, section 2).
     """
     # Below 0, a half step above each level but the last, and what lies above the last.
     index = torch.tensor([0, *range(top + 1), top], dtype=step.dtype, device=step.device)

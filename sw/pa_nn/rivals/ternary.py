@@ -14,8 +14,8 @@ __all__ = ["TernaryWeights"]
 class TernaryWeights(WeightRule):
     """``alpha`` times the sign of the weights beyond ``Delta``, and 0 within.
 
-    For each layer ``Delta = 0.7 mean |W|`` (Eq. 6), and ``alpha`` is the mean size of the weights
-    beyond (Eq. 5).  The gradient passes straight through.
+    For each layer ``Delta = 0.7 mean |W|``, and ``alpha`` is the mean size of the weights beyond
+    (section 2).  The gradient passes straight through.
     """
 
     def forward(self, weight: torch.Tensor) -> torch.Tensor:
