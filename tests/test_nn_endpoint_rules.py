@@ -1,10 +1,12 @@
 """Where the weights' endpoints stand: Table 1 for any M, and rules beside it."""
 
+import doctest
 from itertools import pairwise
 
 import pytest
 import torch
 
+from pa_nn import endpoint_rules
 from pa_nn.endpoint_rules import RULES, endpoint_rule, fitted_multiples, uniform_multiples
 from pa_nn.levels import fit_levels, level_codes
 from pa_nn.weights import endpoint_multiples, gaussian_multiples, weight_codes
@@ -12,6 +14,10 @@ from pa_nn.weights import endpoint_multiples, gaussian_multiples, weight_codes
 
 def weights(*shape):
     return torch.randn(*shape, generator=torch.Generator().manual_seed(0)) * 0.1 + 0.01
+
+
+def test_examples_of_the_documentation():
+    assert doctest.testmod(endpoint_rules) == (0, 2)
 
 
 def test_uniform_endpoints_are_table_1_for_eight():
