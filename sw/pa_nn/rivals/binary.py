@@ -92,7 +92,7 @@ class _Sign(torch.autograd.Function):
 
 
 class XNORInput(NormalisedInput):
-    """Signs of normalised activations, and their mean size over channels for ``K`` (section 3.2)."""
+    """Signs of normalised activations, and their mean size over channels (section 3.2)."""
 
     def forward(self, x: torch.Tensor) -> Approximated:
         normalised = self.normalise(x)
