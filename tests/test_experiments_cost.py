@@ -29,7 +29,7 @@ def test_what_was_measured_stands_for_what_is_like_it(tmp_path):
     places = Places(data={}, state=tmp_path)
 
     def training(scheme):
-        return Run(protocol=PROTOCOLS["short"], scheme=scheme).training(0.016)
+        return Run(protocol=PROTOCOLS["short"], scheme=scheme).training(0.03)
 
     # An epoch costs 20,000 images, and 0.35 times 10,000 for evaluation.
     log(training("pa:4,5").folder(places), 23.5)

@@ -72,12 +72,12 @@ def test_every_scheme_has_the_same_budget_of_trials_on_held_out_images():
             assert argv[argv.index("--hold-out") + 1] == str(HELD_OUT)
             assert argv[argv.index("--limit") + 1] == str(TRIAL_IMAGES)
             assert (trial.epochs, trial.tested, trial.run.seed) == (1, HELD_OUT, 0)
-        assert "--hold-out" not in run.training(0.016).argv(PLACES)
+        assert "--hold-out" not in run.training(0.03).argv(PLACES)
 
 
 def test_every_command_line_is_understood():
     for run in RUNS:
-        for training in (*run.trials(), run.training(0.016)):
+        for training in (*run.trials(), run.training(0.03)):
             args = _parser().parse_args(training.argv(PLACES))
             assert args.epochs == training.epochs
             assert args.limit == training.images
@@ -85,7 +85,7 @@ def test_every_command_line_is_understood():
 
 
 def test_folders_are_apart():
-    trainings = {t.name: t for run in RUNS for t in (*run.trials(), run.training(0.016))}
+    trainings = {t.name: t for run in RUNS for t in (*run.trials(), run.training(0.03))}
     folders = {training.folder(PLACES) for training in trainings.values()}
     assert len(folders) == len(trainings)
 
@@ -101,7 +101,7 @@ def test_trials_are_shared_by_protocols_with_the_same_data():
 
 def test_where_runs_start():
     run = Run(protocol=PROTOCOLS["cifar"], scheme="pa:8,7")
-    argv = run.training(0.04).argv(PLACES, precision="float32")
+    argv = run.training(0.1).argv(PLACES, precision="float32")
     assert argv[:6] == [
         *("--data", "cifar", "--model", "resnet20"),
         *("--init", "build/train/cifar_full_24/model.pt"),

@@ -12,7 +12,7 @@ from pa_nn.schemes import Scheme
 EMPTY = {"runs": [], "failures": []}
 
 
-def record(scheme, top1, *, protocol="short", seed=0, options=None, lr=0.016, **changes):
+def record(scheme, top1, *, protocol="short", seed=0, options=None, lr=0.03, **changes):
     parsed = Scheme.parse(scheme)
     return {
         "protocol": protocol,
@@ -32,7 +32,7 @@ def record(scheme, top1, *, protocol="short", seed=0, options=None, lr=0.016, **
         "top1": top1,
         "full_precision_top1": 93.0,
         "lr": lr,
-        "trials": [[0.006, 80.0], [0.016, 81.25], [0.04, None]],
+        "trials": [[0.01, 80.0], [0.03, 81.25], [0.1, None]],
         "seconds": 1.0,
         "command": "python -m pa_nn.train",
         **changes,
@@ -44,7 +44,7 @@ RUNS = [
     record("pa:4,5", 91.0),
     record("pa:4,5", 92.0, seed=1),
     record("pa:8,7", 92.5),
-    record("xnor", 80.0, lr=0.04),
+    record("xnor", 80.0, lr=0.1),
     record("pa:4,5", 91.0, protocol="factor", options={"lambda-w": "1"}),
     record("pa:4,5", 92.2, protocol="factor", options={"lambda-w": "1"}, seed=1),
     record("lsq:3,3", 70.0, protocol="post-training", options={"batch_norm": True}, trials=None),
@@ -65,10 +65,10 @@ def test_committed_results_are_well_formed_and_their_tables_agree():
 
 def test_mean_half_spread_and_gap():
     assert rows("short") == [
-        ["`pa:4,5`", "0.016", "2", "91.50 ± 0.50", "1.50 ± 0.50"],
-        ["`abc:5,5`", "0.016", "1", "90.00", "3.00"],
-        ["`pa:8,7`", "0.016", "1", "92.50", "0.50"],
-        ["`xnor`", "0.04", "1", "80.00", "13.00"],
+        ["`pa:4,5`", "0.03", "2", "91.50 ± 0.50", "1.50 ± 0.50"],
+        ["`abc:5,5`", "0.03", "1", "90.00", "3.00"],
+        ["`pa:8,7`", "0.03", "1", "92.50", "0.50"],
+        ["`xnor`", "0.1", "1", "80.00", "13.00"],
     ]
 
 
@@ -126,7 +126,7 @@ def test_factors_are_set_against_the_default():
 
 def test_other_sections():
     assert rows("post-training") == [["`lsq:3,3`", "batch norm: True", "1", "70.00", "23.00"]]
-    assert rows("trials")[0] == ["fashion-mnist", "`abc:5,5`", "80.00", "81.25", "-", "0.016"]
+    assert rows("trials")[0] == ["fashion-mnist", "`abc:5,5`", "80.00", "81.25", "-", "0.03"]
     assert rows("failures") == [["short bireal seed 0", "Loss is nan in step 7"]]
     assert [row[7] for row in rows("protocols")] == ["0", "5", "0", "2", "0", "0"]
 

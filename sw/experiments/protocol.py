@@ -30,7 +30,7 @@ __all__ = [
 TRIAL_EPOCHS = 1
 TRIAL_IMAGES = 20_000
 HELD_OUT = 5_000
-RATES = (0.006, 0.016, 0.04)
+RATES = (0.008, 0.02, 0.05)
 
 
 @dataclass(frozen=True, kw_only=True)

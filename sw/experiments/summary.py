@@ -13,7 +13,7 @@ __all__ = ["Summary", "summarise"]
 class Summary:
     """Top-1 and gap to full precision of the runs of one scheme.
 
-    >>> both = Summary(top1=(91.0, 91.5), gaps=(2.0, 1.5), rates=(0.016, 0.016))
+    >>> both = Summary(top1=(91.0, 91.5), gaps=(2.0, 1.5), rates=(0.01, 0.03))
     >>> both.accuracy, both.gap
     ('91.25 ± 0.25', '1.75 ± 0.25')
     >>> Summary(top1=(91.0,), gaps=(2.0,), rates=(None,)).accuracy
