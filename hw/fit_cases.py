@@ -148,8 +148,9 @@ _DOTS = _dots(
 _TABLES = "4,5 8x2 p8|3,3 16x1 p8|4,3 12x1 p8|8,7 8x1 p8|2,3 24x2 p6|5,6 20x1 p8|4,9 6x1 p10"
 
 _LOOKUPS = (
-    *_dots("lookup", _TABLES),
-    *_dots("gated", _TABLES),
+    *_dots("lookup", f"{_TABLES}|2,3 12x1 p4|4,3 20x2 p4|7,6 24x1 p6"),
+    # Nine levels and nine codes are an index of eight bits, which no single LUT takes.
+    *_dots("gated", f"{_TABLES}|9,9 6x1 p8|14,12 10x1 p8|4,3 20x1 p4|8,7 20x1 p8|7,7 12x2 p6"),
 )
 
 
@@ -169,12 +170,20 @@ def _inside(shapes: str) -> tuple[FitCase, ...]:
 
 _INSIDE = _inside(
     "4,5 8x2 p8 4|3,3 16x1 p8 2|8,7 12x2 p8 4|4,5 8x1 p8 8|2,3 20x2 p6 2|6,3 16x1 p8 8|"
-    "200,5 8x1 p8 4"
+    "200,5 8x1 p8 4|14,12 12x1 p8 4|15,9 8x2 p8 2"
 )
 
 _OTHERS = (
-    *_dots("shared", "4,5 8x2 p8|3,3 16x4 p8|4,3 6x8 p8|8,7 8x2 p8|2,3 24x2 p6|5,6 12x3 p8"),
-    *_dots("compressor", "4,5 8x1 p8|3,3 16x1 p8|2,3 32x1 p8|4,3 12x2 p8|1,2 64x1 p8|5,6 20x1 p8"),
+    *_dots(
+        "shared",
+        "4,5 8x2 p8|3,3 16x4 p8|4,3 6x8 p8|8,7 8x2 p8|2,3 24x2 p6|5,6 12x3 p8|"
+        "4,4 28x2 p8|6,6 24x2 p8|8,6 28x1 p8",
+    ),
+    *_dots(
+        "compressor",
+        "4,5 8x1 p8|3,3 16x1 p8|2,3 32x1 p8|4,3 12x2 p8|1,2 64x1 p8|5,6 20x1 p8|"
+        "4,4 36x1 p8|6,5 24x1 p8|7,7 28x1 p8",
+    ),
 )
 
 _LOADABLE = _dots(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pa_hdl.config import ceil_div, unsigned_bits
 from pa_hdl.cost_features import Features, Site, sum_of
-from pa_hdl.cost_tables import different_bits
+from pa_hdl.cost_tables import Counts, different_bits
 from pa_hdl.popcount import range_shape, tree_levels
 
 __all__ = ["shared_features"]
@@ -20,16 +20,16 @@ def shared_features(site: Site) -> Features:
         entries = [0, *(entry for row in table for entry in row)]
         limits = min(entries), max(entries)
     bits = range_shape(*limits).width
-    select = (config.m - 1).bit_length()
-    sides, codes = (1 if select < 1 else 2), max(1, (1 << select) >> 1)
+    choices = _choices(config.m)
     additions = _additions(site, limits)
     even = [2 * ceil_div(width, 2) for width in additions]
-    pe = {
-        f"choice {codes}": config.simd * sides * bits,
+    pe: Counts = {
         "reset": config.simd,
         "adder": sum(even if config.target == "ecp5" else additions),
         "acc": config.acc_bits,
     }
+    for options in choices:
+        pe = sum_of(pe, {f"choice {options}": config.simd * bits})
     size = 1 << config.code_bits
     rows = [tuple((0, *row, *[0] * size)[:size]) for row in table]
     if rows:
@@ -39,13 +39,26 @@ def shared_features(site: Site) -> Features:
     ff = {
         "one": 1,
         "products": config.simd * config.m * bits,
-        "terms": config.pe * config.simd * sides * bits,
+        "terms": config.pe * config.simd * len(choices) * bits,
         "adder": config.pe * sum(additions),
         "acc": config.pe * config.acc_bits,
         "loaded": 0 if rows else config.m * config.n * config.phi_bits,
     }
     lut = sum_of({"one": 1}, made, sum_of(pe, times=config.pe))
-    return Features(lut=lut, ff=ff, depth={"one": 1, "choice": unsigned_bits(codes)})
+    return Features(lut=lut, ff=ff, depth={"one": 1, "choice": unsigned_bits(max(choices))})
+
+
+def _choices(m: int) -> list[int]:
+    """How many products each of the registers behind a weight chooses among.
+
+    Codes whose highest bit is set are chosen apart. Code 0 stands for no product, unless ``m`` is a
+    power of two: then the highest code is spelled so.
+    """
+    half = (1 << (m - 1).bit_length()) >> 1
+    if not half:
+        return [1]
+    low = half - (m < 2 * half)
+    return [options for options in (low, m - low) if options]
 
 
 def _additions(site: Site, limits: tuple[int, int]) -> list[int]:
