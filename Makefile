@@ -24,6 +24,12 @@
 #   make prove        every datapath equal to the paper's, by solver or simulation
 #   make pnr          clock rates of whole engines, placed and routed on an ECP5
 #   make explore      sweep of engines and dot products: tables and Pareto plots
+#   make experiments FASHION=DIR CIFAR=DIR BUDGET=90m
+#                     train what is missing of the accuracy tables, resumable
+#   make tables       the paper's cost tables recomputed
+#   make figures      the paper's figures, and accuracy against LUTs
+#   make pretrained WEIGHTS=FILE.npz DATA=FOLDER_OR_TAR
+#                     MobileNet v1 approximated without training
 #   make bench        speed of training, side by side
 #   make accuracy DATA=DIR
 #                     accuracies of the embedded network on the 10,000 test images
@@ -35,6 +41,9 @@ PY := $(BIN)/python
 STAMP := $(VENV)/.installed
 DATA ?=
 WEIGHTS ?=
+FASHION ?=
+CIFAR ?=
+BUDGET ?= 90m
 SEED ?= 1
 
 export SEED
@@ -42,6 +51,7 @@ export SEED
 .PHONY: setup lint format test sim sim-matrix sim-datapaths network network-icarus network-zoo
 .PHONY: resnet18 mobilenet
 .PHONY: ladder fifo-search synth prove pnr explore bench accuracy clean
+.PHONY: experiments tables figures pretrained
 .DELETE_ON_ERROR:
 
 setup: $(STAMP)
@@ -123,6 +133,21 @@ pnr: $(STAMP)
 
 explore: $(STAMP)
 	$(PY) -m hw.explore
+
+experiments: $(STAMP)
+	$(PY) -m experiments run $(if $(FASHION),--fashion "$(FASHION)") \
+		$(if $(CIFAR),--cifar "$(CIFAR)") --budget $(BUDGET)
+
+tables: $(STAMP)
+	$(PY) -m experiments.tables
+	$(PY) -m experiments report
+
+figures: $(STAMP)
+	$(PY) -m experiments.figures
+	$(PY) -m experiments.accuracy_per_lut
+
+pretrained: $(STAMP)
+	$(PY) -m pa_nn.pretrained --weights "$(WEIGHTS)" --images "$(DATA)"
 
 bench: $(STAMP)
 	$(PY) -m pa_nn.bench
