@@ -21,9 +21,7 @@ def test_every_kind_is_one_unit(target, tmp_path):
 
 
 def test_unknown_lanes_are_refused():
-    with pytest.raises(
-        ValueError, match=r"kind must be one of .*-compressor, not 'x'"
-    ):
+    with pytest.raises(ValueError, match=r"kind must be one of .*-compressor, not 'x'"):
         lane_of("xc7", 4, "x")
     with pytest.raises(ValueError, match=r"target must be one of generic, .*, not 'y'"):
         lane_of("y", 4, "xnor")
