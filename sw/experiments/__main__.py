@@ -107,11 +107,14 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _add(args: argparse.Namespace) -> int:
+    rows = []
     for path in args.files:
         if not path.exists():
             raise ValueError(f"{path}: no such file")
         content = load(path)
-        add(args.results, [*content["runs"], *content["failures"]])
+        rows += [*content["runs"], *content["failures"]]
+    add(args.results, rows)
+    print(f"{args.results}: {len(rows)} rows")
     return 0
 
 

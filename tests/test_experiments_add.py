@@ -1,10 +1,10 @@
-"""Rows from files join the results."""
+"""Rows from files join the results: all of them or none."""
 
 import json
 
 import pytest
 
-from experiments.record import main
+from experiments.__main__ import main
 from experiments.results import FIELDS, load
 
 ROW = {
@@ -34,8 +34,8 @@ def test_rows_are_added_and_replaced(tmp_path, capsys):
     options = ["--results", str(results)]
     first = written(tmp_path / "a.json", ROW, {**ROW, "phi_bits": 8})
     second = written(tmp_path / "b.json", {**ROW, "top1": 91.0})
-    assert main([first, *options]) == 0
-    assert main([first, second, *options]) == 0
+    assert main(["add", first, *options]) == 0
+    assert main(["add", first, second, *options]) == 0
     assert {row["phi_bits"]: row["top1"] for row in load(results)["runs"]} == {None: 91.0, 8: 90.0}
     assert capsys.readouterr().out.splitlines()[-1] == f"{results}: 3 rows"
 
@@ -51,11 +51,12 @@ def test_rows_are_added_and_replaced(tmp_path, capsys):
 def test_bad_rows_leave_the_results_as_they_were(tmp_path, capsys, row, message):
     results, path = tmp_path / "results.json", tmp_path / "a.json"
     written(results, ROW)
+    good = written(tmp_path / "good.json", {**ROW, "seed": 1})
     before = results.read_bytes()
     if row is not None:
         written(path, row)
     with pytest.raises(SystemExit) as caught:
-        main([str(path), "--results", str(results)])
+        main(["add", good, str(path), "--results", str(results)])
     assert caught.value.code == 2
     err = capsys.readouterr().err
     assert err.count("\n") == 1
