@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from matplotlib import rc_context
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from .datapath_report import DEVICES
 from .datapath_store import Entry
@@ -22,6 +23,13 @@ def _svg(figure: Figure) -> str:
     with rc_context({"svg.hashsalt": "pa-hdl"}):
         figure.savefig(text, format="svg", metadata={"Date": None})
     return text.getvalue()
+
+
+def _plain(axis: Axis) -> None:
+    """Numbers as they are written, not powers of ten, on a logarithmic axis."""
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(StrMethodFormatter("{x:,.4g}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def _around(rows: Sequence[Entry]) -> tuple[float, float]:
@@ -73,42 +81,75 @@ def bars(rows: Sequence[Entry], model: Sequence[Entry]) -> str:
             xlabel="(M, N)",
             yscale="log",
         )
+        _plain(axes.yaxis)
         if kinds:
             axes.legend(fontsize="x-small", ncols=2)
     return _svg(figure)
 
 
+def _kind(row: Entry) -> str:
+    """What a row computes, however it does it."""
+    if row["m"]:
+        return f"PA ({row['m']}, {row['n']}), phi of {row['phi_bits']} bits"
+    name, _, path = row["datapath"].rpartition("-")
+    return f"{name} as a * b" if path == "multiply" else name or path
+
+
+def _cheapest(rows: Sequence[Entry]) -> dict[str, dict[bool, float]]:
+    """LUTs a multiply-accumulate by kind, and by whether weights are inside; the least first."""
+    found: dict[str, dict[bool, float]] = {}
+    for row in rows:
+        if row["fold"] in (None, 4):
+            places = found.setdefault(_kind(row), {})
+            inside = row["fold"] is not None
+            places[inside] = min(row["lut_per_mac"], places.get(inside, row["lut_per_mac"]))
+    return dict(sorted(found.items(), key=lambda item: min(item[1].values())))
+
+
 def rivals(rows: Sequence[Entry], model: Sequence[Entry]) -> str:
-    """LUTs a multiply-accumulate against the bits of a product."""
-    figure = Figure(figsize=(11, 4.5), layout="constrained")
-    for axes, target in zip(figure.subplots(1, len(DEVICES)), DEVICES, strict=True):
-        here = [r for r in rows if (r["target"], r["unit"], r["dsp"]) == (target, "dot", 0)]
-        for label, style, chosen in (
-            ("PA, weights from memory", "o", [r for r in here if r["m"] and not r["fold"]]),
-            ("PA, inside, folded 4 ways", "^", [r for r in here if r["m"] and r["fold"] == 4]),
-            ("rivals as tables", "s", [r for r in here if not r["m"] and r["phi_bits"]]),
-        ):
-            best: dict[tuple[int, Any, Any], float] = {}
-            for row in chosen:
-                key = row["phi_bits"], row["m"], row["n"]
-                best[key] = min(row["lut_per_mac"], best.get(key, row["lut_per_mac"]))
-            points = [(key[0], value) for key, value in best.items()]
-            if points:
-                axes.plot(*zip(*points, strict=True), style, label=label, alpha=0.8)
-        for row in here:
-            if row["phi_bits"] is None:
-                axes.axhline(row["lut_per_mac"], linewidth=0.6, color="0.5")
-                axes.text(16, row["lut_per_mac"], row["datapath"], fontsize=7, ha="right")
-        axes.set_ylim(*_around(here))
-        axes.set(
-            title=f"{TARGETS[target].title}: each at its cheapest",
-            xlabel="bits of a product (phi)",
-            ylabel="LUTs a multiply-accumulate",
-            yscale="log",
+    """LUTs a multiply-accumulate of each scheme at its cheapest, without multiplier blocks."""
+    found = {
+        target: _cheapest(
+            [r for r in rows if (r["target"], r["unit"], r["dsp"]) == (target, "dot", 0)]
         )
-        axes.grid(alpha=0.3)
+        for target in DEVICES
+    }
+    height = 1.2 + 0.22 * max(map(len, found.values()))
+    figure = Figure(figsize=(11, height), layout="constrained")
+    for axes, target in zip(figure.subplots(1, len(DEVICES)), DEVICES, strict=True):
+        kinds = list(found[target])
+        for label, style, inside in (
+            ("weights from memory", "o", False),
+            ("weights inside, folded 4 ways", "^", True),
+        ):
+            points = [
+                (found[target][kind][inside], place)
+                for place, kind in enumerate(kinds)
+                if inside in found[target][kind]
+            ]
+            if points:
+                axes.plot(*zip(*points, strict=True), style, label=label, markersize=5)
+            for value, place in points:
+                offset = (-5, 0) if inside else (5, 0)
+                axes.annotate(
+                    f"{value:.3g}",
+                    (value, place),
+                    offset,
+                    textcoords="offset points",
+                    fontsize=6,
+                    ha="right" if inside else "left",
+                    va="center",
+                )
+        axes.set(title=TARGETS[target].title, xlabel="LUTs a multiply-accumulate", xscale="log")
+        axes.set_yticks(range(len(kinds)), kinds, fontsize=7)
+        for place, kind in enumerate(kinds):
+            if kind.startswith("PA"):
+                axes.axhspan(place - 0.5, place + 0.5, color="#0072b2", alpha=0.08, linewidth=0)
+        _plain(axes.xaxis)
+        axes.margins(x=0.12, y=0.02)
+        axes.grid(alpha=0.3, axis="x")
         if axes.lines:
-            axes.legend(fontsize="x-small")
+            axes.legend(fontsize="x-small", loc="lower right")
     return _svg(figure)
 
 
@@ -129,6 +170,8 @@ def predictions(rows: Sequence[Entry], model: Sequence[Entry]) -> str:
     for factor in (0.9, 1.1):
         axes.plot(ends, [end * factor for end in ends], "k--", linewidth=0.6)
     axes.set(xscale="log", yscale="log", xlabel="LUTs synthesised", ylabel="LUTs predicted")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
     axes.set_title("The cost model (dashed: 10 % off)")
     axes.legend(fontsize="small")
     return _svg(figure)
