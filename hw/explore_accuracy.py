@@ -18,8 +18,9 @@ Key = tuple[int, int, int | None]
 def read_accuracies(path: Path | None) -> dict[Key, float]:
     """Best top-1 accuracy of each ``(m, n, phi_bits)`` of the PA scheme.
 
-    The file is a list of runs, or an object with one as ``runs``. Runs of other schemes, and those
-    without an accuracy, are skipped. ``phi_bits`` may be null: coefficients that were not rounded.
+    The file is a list of runs, or an object with one as ``runs``. Runs of other schemes, those
+    without an accuracy, and those whose activations stay real are skipped. ``phi_bits`` may be
+    null: coefficients that were not rounded.
 
     Parameters
     ----------
@@ -48,7 +49,8 @@ def read_accuracies(path: Path | None) -> dict[Key, float]:
     for run in runs:
         if not isinstance(run, dict):
             raise ValueError(f"a run in {path} must be an object, not {run!r}")
-        if run.get("scheme") != "pa" or run.get("top1") is None:
+        real = "n" in run and run["n"] is None
+        if run.get("scheme") != "pa" or run.get("top1") is None or real:
             continue
         key, top1 = _checked(run, path)
         best[key] = max(best.get(key, top1), top1)

@@ -63,6 +63,7 @@ RUNS = [
     {"scheme": "pa", "m": 4, "n": 5, "phi_bits": 8, "top1": 91.25},
     {"scheme": "pa", "m": 8, "n": 7, "phi_bits": None, "top1": 92},
     {"scheme": "pa", "m": 2, "n": 3, "phi_bits": 8, "top1": None},
+    {"scheme": "pa", "m": 8, "n": None, "phi_bits": None, "top1": 92.5},
     {"scheme": "float", "top1": 93.0},
 ]
 
