@@ -15,6 +15,7 @@ from pa_nn.weights import check_pieces, flat_float64
 
 __all__ = [
     "SAMPLES_PER_BATCH",
+    "constructor_arguments",
     "convert",
     "convertible_layers",
     "default_keep",
@@ -89,27 +90,30 @@ def _plan(
     return plan
 
 
-def _replace(layer: nn.Module, options: Mapping[str, Any]) -> PALayer:
-    """A PA layer that shares the parameters of ``layer``."""
-    # On the meta device the new layer has no weights of its own and takes no random numbers.
-    common = {"bias": layer.bias is not None, "device": "meta", **options}
-    new: PALayer
+def constructor_arguments(layer: nn.Module) -> dict[str, Any]:
+    """What a layer of the same shape is made with, on the meta device.
+
+    There the new layer has no weights of its own and takes no random numbers.  Raises
+    :class:`TypeError` for what is neither a convolution nor a linear layer.
+    """
+    common = {"bias": layer.bias is not None, "device": "meta"}
+    names: tuple[str, ...]
     if isinstance(layer, nn.Conv2d):
-        new = PAConv2d(
-            layer.in_channels,
-            layer.out_channels,
-            layer.kernel_size,
-            layer.stride,
-            layer.padding,
-            layer.dilation,
-            layer.groups,
-            padding_mode=layer.padding_mode,
-            **common,
+        names = (
+            *("in_channels", "out_channels", "kernel_size", "stride", "padding", "dilation"),
+            *("groups", "padding_mode"),
         )
     elif isinstance(layer, nn.Linear):
-        new = PALinear(layer.in_features, layer.out_features, **common)
+        names = ("in_features", "out_features")
     else:
         raise TypeError(f"Cannot convert a {type(layer).__name__}")
+    return {**{name: getattr(layer, name) for name in names}, **common}
+
+
+def _replace(layer: Any, options: Mapping[str, Any]) -> PALayer:
+    """A PA layer that shares the parameters of ``layer``."""
+    kind = PAConv2d if isinstance(layer, nn.Conv2d) else PALinear
+    new: PALayer = kind(**constructor_arguments(layer), **options)
     new.weight, new.bias = layer.weight, layer.bias
     new.reset_levels()
     if new.activation is not None:

@@ -9,6 +9,7 @@ from torch import nn
 
 from pa_nn.conversion import (
     SAMPLES_PER_BATCH,
+    constructor_arguments,
     convertible_layers,
     default_keep,
     gather_inputs,
@@ -63,38 +64,16 @@ def _input_rule(scheme: Scheme, channels: int) -> InputRule | None:
     return LSQInput(scheme.activation_bits)
 
 
-def _replace(layer: nn.Module, scheme: Scheme) -> RivalLayer:
+def _replace(layer: Any, scheme: Scheme) -> RivalLayer:
     """A layer of ``scheme`` that shares the parameters of ``layer``."""
-    # On the meta device the new layer has no weights of its own and takes no random numbers.
-    common: dict[str, Any] = {
-        "bias": layer.bias is not None,
-        "device": "meta",
-        "scheme": scheme,
-        "weight_rule": _weight_rule(scheme),
-    }
-    new: RivalLayer
-    if isinstance(layer, nn.Conv2d):
-        new = RivalConv2d(
-            layer.in_channels,
-            layer.out_channels,
-            layer.kernel_size,
-            layer.stride,
-            layer.padding,
-            layer.dilation,
-            layer.groups,
-            padding_mode=layer.padding_mode,
-            input_rule=_input_rule(scheme, layer.in_channels),
-            **common,
-        )
-    elif isinstance(layer, nn.Linear):
-        new = RivalLinear(
-            layer.in_features,
-            layer.out_features,
-            input_rule=_input_rule(scheme, layer.in_features),
-            **common,
-        )
-    else:
-        raise TypeError(f"Cannot convert a {type(layer).__name__}")
+    arguments = constructor_arguments(layer)
+    convolves = isinstance(layer, nn.Conv2d)
+    new: RivalLayer = (RivalConv2d if convolves else RivalLinear)(
+        scheme=scheme,
+        weight_rule=_weight_rule(scheme),
+        input_rule=_input_rule(scheme, arguments["in_channels" if convolves else "in_features"]),
+        **arguments,
+    )
     new.weight, new.bias = layer.weight, layer.bias
     for rule in (new.weight_rule, new.input_rule):
         if rule is not None:
@@ -107,7 +86,8 @@ def _samples(x: torch.Tensor) -> torch.Tensor:
     x = x.detach().float()
     rows = x.movedim(1, -1).reshape(-1, x.shape[1]) if x.dim() == 4 else x.flatten(0, -2)
     count = max(1, SAMPLES_PER_BATCH // rows.shape[1])
-    return rows[:: max(1, -(-len(rows) // count))].cpu()
+    # A copy: the network may write into its tensors later, and need not keep them for this.
+    return rows[:: max(1, -(-len(rows) // count))].cpu().clone()
 
 
 def _put(model: nn.Module, schemes: Mapping[str, Scheme]) -> nn.Module:
